@@ -1,0 +1,107 @@
+"""What was lent to whom."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import F, Q
+
+from events.models import Event
+from library.models import Book, Copy, Member
+
+
+class LoanQuerySet(models.QuerySet["Loan"]):
+    def active(self) -> LoanQuerySet:
+        """Loans that were neither returned nor lost."""
+        return self.filter(returned_at=None)
+
+    def returned(self) -> LoanQuerySet:
+        return self.filter(returned_at__isnull=False)
+
+    def overdue(self, at: datetime) -> LoanQuerySet:
+        return self.active().filter(due_at__lt=at)
+
+    def of(self, member: Member) -> LoanQuerySet:
+        return self.filter(member=member)
+
+
+class Loan(models.Model):
+    """A copy in a member's hands, from check-out to return or loss. Written only while the book is locked."""
+
+    book = models.ForeignKey(Book, on_delete=models.PROTECT, related_name="loans", db_index=False)
+    copy = models.ForeignKey(Copy, on_delete=models.PROTECT, related_name="loans", db_index=False)
+    # Empty once the member was deleted, which only closed loans survive.
+    member = models.ForeignKey(Member, on_delete=models.SET_NULL, null=True, related_name="loans", db_index=False)
+    lent_at = models.DateTimeField()
+    due_at = models.DateTimeField()
+    returned_at = models.DateTimeField(null=True, blank=True, help_text="Also set when the copy was lost.")
+    renewals = models.PositiveSmallIntegerField(default=0)
+
+    objects: ClassVar = LoanQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["copy"], name="one_open_loan_per_copy", condition=Q(returned_at=None)),
+            models.UniqueConstraint(
+                fields=["member", "book"], name="one_open_loan_per_title_and_member", condition=Q(returned_at=None)
+            ),
+            models.CheckConstraint(name="due_after_lent", condition=Q(due_at__gte=F("lent_at"))),
+            models.CheckConstraint(
+                name="open_loan_has_member", condition=Q(returned_at__isnull=False) | Q(member__isnull=False)
+            ),
+        ]
+        indexes = [
+            # The loan limit and what is overdue, asked at every check-out; GET /api/members/{id}/loans/
+            models.Index(fields=["member", "due_at"], name="open_loan_of_member", condition=Q(returned_at=None)),
+            # GET /api/loans/?status=overdue and the due-soon sweep
+            models.Index(fields=["due_at", "id"], name="open_loan_by_due_date", condition=Q(returned_at=None)),
+            # GET /api/members/{id}/history/
+            models.Index(fields=["member", "id"], name="loan_of_member"),
+            # GET /api/loans/?book= and the guard of a title's removal
+            models.Index(fields=["book", "id"], name="loan_of_book"),
+            # A copy's past, and the guard of a copy's removal
+            models.Index(fields=["copy", "id"], name="loan_of_copy"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.copy} to {self.member or 'a former member'}"
+
+    def is_overdue(self, at: datetime) -> bool:
+        return self.returned_at is None and self.due_at < at
+
+
+class CirculationEventManager(models.Manager["CirculationEvent"]):
+    def get_queryset(self) -> models.QuerySet[CirculationEvent]:
+        return super().get_queryset().filter(kind__in=CirculationEvent.KINDS)
+
+
+class CirculationEvent(Event):
+    """What happened at the desk: the events of copies, loans and the line, without those of the catalogue."""
+
+    KINDS: ClassVar = (
+        Event.Kind.CHECKOUT,
+        Event.Kind.RETURN,
+        Event.Kind.RENEW,
+        Event.Kind.RESERVE,
+        Event.Kind.HOLD,
+        Event.Kind.RELEASE,
+        Event.Kind.FULFIL,
+        Event.Kind.CANCEL,
+        Event.Kind.SUSPEND,
+        Event.Kind.RESUME,
+        Event.Kind.REORDER,
+        Event.Kind.EXPIRE,
+        Event.Kind.LOST,
+        Event.Kind.MISSING,
+        Event.Kind.FOUND,
+        Event.Kind.DAMAGED,
+        Event.Kind.REPAIRED,
+        Event.Kind.WITHDRAWN,
+    )
+
+    objects: ClassVar = CirculationEventManager()
+
+    class Meta:
+        proxy = True

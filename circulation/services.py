@@ -1,0 +1,432 @@
+"""The desk: check-out, return, renewal, and lending to the head of a line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from django.conf import settings
+from django.utils import timezone
+
+from circulation.exceptions import (
+    CopyHeldForOther,
+    CopyNotOnLoan,
+    CopyOnLoan,
+    LoanLimitReached,
+    LoanNotFound,
+    LoanTooLong,
+    MemberHasOverdue,
+    NoCopyAvailable,
+    NoCopyToFulfil,
+    QueueEmpty,
+    RenewalBlockedByReservation,
+    RenewalLimitReached,
+)
+from circulation.facts import Facts, facts_for
+from circulation.models import Loan
+from events.models import Event
+from events.operations import Restart, operation
+from events.recording import event, record
+from library import locks
+from library.exceptions import NO_OVERRIDE, CopyNotCirculating, MemberNotFound, Override, Refusal, refuse
+from library.models import Book, Copy, Member
+from library.policies import policy_for
+from library.rules import member_refusals
+from reservations import services as line
+from reservations.exceptions import AlreadyBorrowed, ReservationNotFound
+from reservations.models import Reservation
+
+
+@dataclass(frozen=True)
+class Lent:
+    """A check-out that gave the member a copy."""
+
+    loan: Loan
+
+
+@dataclass(frozen=True)
+class Queued:
+    """A check-out that found nothing free and put the member in the line."""
+
+    reservation: Reservation
+
+
+@dataclass(frozen=True)
+class Next:
+    """What to do with a copy that just came in: shelve it, hold it for someone, or hand it to someone."""
+
+    action: Literal["shelve", "hold", "lend"]
+    reservation: Reservation | None = None
+
+
+@dataclass(frozen=True)
+class Returned:
+    loan: Loan
+    next: Next
+
+
+# --- Check-out ---------------------------------------------------------------------------------------------
+
+
+@operation
+def check_out(
+    *,
+    member_id: int,
+    at: datetime,
+    book_id: int | None = None,
+    barcode: str | None = None,
+    days: int | None = None,
+    on_unavailable: Literal["reserve", "refuse"] | None = None,
+    override: Override = NO_OVERRIDE,
+) -> Lent | Queued:
+    """Lend a title, or one very copy of it, until the end of the day that lies `days` ahead.
+
+    Without `days` the loan policy's number counts. With nothing free the member joins the line, unless told to
+    refuse; a barcode means that copy, so then refusing is the default. Raises every reason that stands, members'
+    first, then the title's, then the copy's.
+    """
+    member, book = locks.lock_member_and_book(member_id, book_id=book_id, barcode=barcode)
+    facts = facts_for(member, book, at=at, barcode=barcode)
+    if on_unavailable is None:
+        on_unavailable = "refuse" if barcode else "reserve"
+    if on_unavailable == "reserve" and not facts.is_free and not _is_takeable(facts, member):
+        overridden = refuse(line.line_refusals(member, book, at=at), override)
+        return Queued(_join(member, book, at=at, overridden=override.payload(overridden)))
+    reasons = [
+        *_member_reasons(member, facts, days, at=at),
+        *_title_reasons(member, book, facts),
+        _copy_reason(member, book, facts, barcode),
+    ]
+    overridden = refuse(reasons, override)
+    return Lent(_lend(member, book, facts, at=at, days=days, overridden=override.payload(overridden)))
+
+
+def _join(member: Member, book: Book, *, at: datetime, overridden: dict[str, object] | None) -> Reservation:
+    reservation = line.join_line(member, book, at=at, overridden=overridden)
+    line.settle(book, at=at)
+    return reservation
+
+
+def _is_takeable(facts: Facts, member: Member) -> bool:
+    """Whether the chosen copy may go to this member: set aside for them, or free with nobody ahead of it."""
+    copy = facts.copy
+    if copy is None:
+        return False
+    if copy.status == Copy.Status.ON_HOLD_SHELF:
+        return copy.holder_id == member.pk
+    return copy.is_available and (facts.is_free or facts.holds_copy)
+
+
+def _member_reasons(member: Member, facts: Facts, days: int | None, *, at: datetime) -> list[Refusal]:
+    reasons = member_refusals(member, today=timezone.localdate(at))
+    policy = facts.policy
+    if facts.overdue_loans and not policy.lend_while_overdue:
+        reasons.append(
+            MemberHasOverdue(f"{member.name} has {facts.overdue_loans} overdue.", overdue=facts.overdue_loans)
+        )
+    if facts.open_loans >= policy.max_loans:
+        reasons.append(
+            LoanLimitReached(
+                f"{member.name} has {facts.open_loans} on loan, and {policy.max_loans} is the limit.",
+                open=facts.open_loans,
+                limit=policy.max_loans,
+            )
+        )
+    if days is not None and days > policy.loan_days:
+        reasons.append(
+            LoanTooLong(
+                f"{days} days is too long: this title is lent for at most {policy.loan_days}.",
+                days=days,
+                limit=policy.loan_days,
+            )
+        )
+    return reasons
+
+
+def _title_reasons(member: Member, book: Book, facts: Facts) -> list[Refusal]:
+    reasons: list[Refusal] = []
+    if facts.has_title:
+        reasons.append(AlreadyBorrowed(f"{member.name} already has “{book.title}” on loan."))
+    if not book.in_circulation:
+        reasons.append(CopyNotCirculating(f"“{book.title}” is out of circulation."))
+    return reasons
+
+
+def _copy_reason(member: Member, book: Book, facts: Facts, barcode: str | None) -> Refusal | None:
+    copy = facts.copy
+    if _is_takeable(facts, member):
+        return None
+    if copy is None or barcode is None:
+        return NoCopyAvailable(f"No copy of “{book.title}” is free.", available=facts.available, waiting=facts.waiting)
+    if copy.status == Copy.Status.ON_LOAN:
+        if copy.holder_id == member.pk:
+            return None  # said already, as AlreadyBorrowed
+        return CopyOnLoan(f"Copy {copy.barcode} is on loan to somebody else.", barcode=copy.barcode)
+    if copy.status == Copy.Status.ON_HOLD_SHELF:
+        return CopyHeldForOther(f"Copy {copy.barcode} is set aside for somebody else.", barcode=copy.barcode)
+    if copy.is_available:
+        return CopyHeldForOther(
+            f"Every free copy of “{book.title}” is spoken for by those ahead in the line.",
+            barcode=copy.barcode,
+            available=facts.available,
+            ahead=facts.ahead,
+        )
+    return CopyNotCirculating(
+        f"Copy {copy.barcode} is {copy.get_status_display().lower()} and cannot be lent.",
+        barcode=copy.barcode,
+        status=copy.status,
+    )
+
+
+def _lend(
+    member: Member,
+    book: Book,
+    facts: Facts,
+    *,
+    at: datetime,
+    days: int | None = None,
+    overridden: dict[str, object] | None = None,
+) -> Loan:
+    """Hand over the chosen copy. The caller holds both locks and has asked every rule."""
+    copy = facts.copy
+    assert copy is not None
+    was_available = copy.is_available
+    due_at = copy.branch.end_of_day(at, days=days if days is not None else facts.policy.loan_days)
+    copy.move(Copy.Status.ON_LOAN, holder=member, due_at=due_at)
+    loan = Loan.objects.create(book=book, copy=copy, member=member, lent_at=at, due_at=due_at)
+    record(
+        event(
+            Event.Kind.CHECKOUT,
+            at=at,
+            book_id=book.pk,
+            copy_id=copy.pk,
+            member_id=member.pk,
+            loan_id=loan.pk,
+            reservation_id=facts.reservation_id,
+            barcode=copy.barcode,
+            due_at=due_at.isoformat(),
+            open=facts.open_loans,
+            limit=facts.policy.max_loans,
+            override=overridden,
+        )
+    )
+    if facts.reservation_id is not None:
+        reservation = Reservation.objects.select_related("copy").get(pk=facts.reservation_id)
+        line.fulfil_with(reservation, copy, at=at, loan_id=loan.pk)
+    left = facts.available - (1 if was_available else 0)
+    if facts.waiting and (left or facts.holds_copy):
+        line.settle(book, at=at)
+    return loan
+
+
+# --- Return ------------------------------------------------------------------------------------------------
+
+
+@operation
+def return_copy(
+    *,
+    at: datetime,
+    barcode: str | None = None,
+    loan_id: int | None = None,
+    member_id: int | None = None,
+    book_id: int | None = None,
+    fulfil_on_return: Literal["hold", "loan"] | None = None,
+) -> Returned:
+    """Take a copy back, named by its barcode, its loan, or who returns which title; and say what to do with it.
+
+    `fulfil_on_return` defaults to the setting of that name. Raises CopyNotOnLoan, and not-found errors.
+    """
+    book, loan = _lock_open_loan(barcode=barcode, loan_id=loan_id, member_id=member_id, book_id=book_id)
+    _close(loan, Event.Kind.RETURN, at=at)
+    loan.copy.move(Copy.Status.AVAILABLE)
+    if (fulfil_on_return or settings.FULFIL_ON_RETURN) == "loan":
+        reservation = _lend_to_head(book, loan.copy, at=at)
+        if reservation is not None:
+            return Returned(loan, Next("lend", reservation))
+    return Returned(loan, next_for(loan.copy, line.settle(book, at=at)))
+
+
+def next_for(copy: Copy, ready: list[Reservation]) -> Next:
+    """What to do with a copy that came in, given who was just set something aside."""
+    for reservation in ready:
+        if reservation.copy_id == copy.pk:
+            return Next("hold", reservation)
+    return Next("shelve")
+
+
+def close_loan_as_lost(copy: Copy, *, at: datetime, reason: str = "") -> Loan:
+    """End the open loan of a copy that will not come back. The caller holds the book's lock and moves the copy."""
+    loan = Loan.objects.active().select_related("copy").get(copy=copy)
+    _close(loan, Event.Kind.LOST, at=at, reason=reason)
+    return loan
+
+
+def _lock_open_loan(
+    *, barcode: str | None = None, loan_id: int | None = None, member_id: int | None = None, book_id: int | None = None
+) -> tuple[Book, Loan]:
+    """The title, locked, and its one open loan that is meant."""
+    loans = Loan.objects.active().select_related("copy__branch", "member__branch", "member__category")
+    if barcode is not None:
+        book, copy = locks.lock_book_of_copy(barcode)
+        loan = loans.filter(copy=copy).first()
+        nothing = f"Copy {barcode} is not on loan. It is {copy.get_status_display().lower()}."
+    elif loan_id is not None:
+        # loan.book never changes
+        title_id = Loan.objects.filter(pk=loan_id).values_list("book_id", flat=True).first()
+        if title_id is None:
+            raise LoanNotFound(loan_id)
+        # A title with an open loan cannot have been withdrawn.
+        held = Book.objects.held().filter(pk=title_id).exists()
+        book = locks.lock_book(title_id) if held else Book.objects.get(pk=title_id)
+        loan = loans.filter(pk=loan_id).first() if held else None
+        nothing = f"Loan {loan_id} has ended: nothing is on loan under it."
+    else:
+        assert member_id is not None and book_id is not None
+        book = locks.lock_book(book_id)
+        loan = loans.filter(member_id=member_id, book=book).first()
+        if loan is None and not Member.objects.filter(pk=member_id).exists():
+            raise MemberNotFound(member_id)
+        nothing = f"“{book.title}” is not on loan to member {member_id}."
+    if loan is None:
+        raise CopyNotOnLoan(nothing)
+    loan.book = loan.copy.book = book
+    return book, loan
+
+
+def _close(loan: Loan, kind: Event.Kind, *, at: datetime, reason: str = "") -> None:
+    loan.returned_at = at
+    loan.save(update_fields=["returned_at"])
+    record(
+        event(
+            kind,
+            at=at,
+            book_id=loan.book_id,
+            copy_id=loan.copy_id,
+            member_id=loan.member_id,
+            loan_id=loan.pk,
+            barcode=loan.copy.barcode,
+            overdue=loan.due_at < at,
+            reason=reason or None,
+        )
+    )
+
+
+def _lend_to_head(book: Book, copy: Copy, *, at: datetime) -> Reservation | None:
+    """Lend a copy that came in to the head of the line, if that can be done without waiting and without refusal."""
+    if not book.in_circulation:
+        return None
+    head = Reservation.objects.eligible(book, at, timezone.localdate(at)).in_order().first()
+    member = locks.try_lock_member(head.member_id) if head else None
+    if head is None or member is None:
+        return None
+    facts = facts_for(member, book, at=at, barcode=copy.barcode)
+    if _member_reasons(member, facts, None, at=at) or _title_reasons(member, book, facts) or not _is_takeable(facts, member):
+        return None
+    _lend(member, book, facts, at=at)
+    head.refresh_from_db()
+    return head
+
+
+# --- Renewal -----------------------------------------------------------------------------------------------
+
+
+@operation
+def renew(
+    *, at: datetime, loan_id: int | None = None, barcode: str | None = None, override: Override = NO_OVERRIDE
+) -> Loan:
+    """Extend a loan to a full period from today, never to an earlier date than it has.
+
+    Raises CopyNotOnLoan, RenewalLimitReached, RenewalBlockedByReservation when somebody waits for the title, and
+    what `member_refusals` says.
+    """
+    book, loan = _lock_open_loan(barcode=barcode, loan_id=loan_id)
+    member = loan.member
+    assert member is not None  # an open loan has its member, by constraint
+    policy = policy_for(member, book)
+    reasons = member_refusals(member, today=timezone.localdate(at))
+    if loan.renewals >= policy.max_renewals:
+        reasons.append(
+            RenewalLimitReached(
+                f"This loan was renewed {loan.renewals} times, and {policy.max_renewals} is the limit.",
+                renewals=loan.renewals,
+                limit=policy.max_renewals,
+            )
+        )
+    if (waiting := line.unserved(book, at=at)) > 0:
+        reasons.append(
+            RenewalBlockedByReservation(f"“{book.title}” cannot be renewed: somebody is waiting for it.", waiting=waiting)
+        )
+    overridden = refuse(reasons, override)
+    loan.due_at = max(loan.due_at, loan.copy.branch.end_of_day(at, days=policy.loan_days))
+    loan.renewals += 1
+    loan.save(update_fields=["due_at", "renewals"])
+    loan.copy.due_at = loan.due_at
+    loan.copy.save(update_fields=["due_at"])
+    record(
+        event(
+            Event.Kind.RENEW,
+            at=at,
+            book_id=book.pk,
+            copy_id=loan.copy_id,
+            member_id=member.pk,
+            loan_id=loan.pk,
+            due_at=loan.due_at.isoformat(),
+            renewals=loan.renewals,
+            override=override.payload(overridden),
+        )
+    )
+    return loan
+
+
+# --- Fulfilment --------------------------------------------------------------------------------------------
+
+
+@operation
+def fulfil(*, reservation_id: int, at: datetime, override: Override = NO_OVERRIDE) -> Loan:
+    """Lend the copy that is set aside to whoever reserved it. The rules of a check-out apply.
+
+    Raises ReservationClosed, and NoCopyToFulfil while nothing is set aside.
+    """
+    # reservation.book and reservation.member never change while it is live
+    found = Reservation.objects.filter(pk=reservation_id).values_list("member_id", "book_id").first()
+    if found is None:
+        raise ReservationNotFound(reservation_id)
+    member_id, book_id = found
+    if member_id is None or not Book.objects.held().filter(pk=book_id).exists():
+        raise line.closed(Reservation.objects.get(pk=reservation_id))
+    member, book = locks.lock_member_and_book(member_id, book_id=book_id)
+    reservation = Reservation.objects.get(pk=reservation_id)
+    if not reservation.is_live:
+        raise line.closed(reservation)
+    return _fulfil(member, book, at=at, override=override)
+
+
+@operation
+def fulfil_head(*, book_id: int, at: datetime, override: Override = NO_OVERRIDE) -> Loan:
+    """Lend to the head of a title's line what is set aside for them.
+
+    Raises QueueEmpty when nobody stands in the line, and NoCopyToFulfil when nothing is set aside or free.
+    """
+    book = locks.lock_book(book_id)
+    live = Reservation.objects.live().filter(book=book).in_order()
+    head = live.filter(status=Reservation.Status.READY).first()
+    if head is None and line.available(book):
+        head = Reservation.objects.eligible(book, at, timezone.localdate(at)).in_order().first()
+    if head is None:
+        if not live.exists():
+            raise QueueEmpty(f"Nobody is waiting for “{book.title}”.")
+        raise NoCopyToFulfil(f"No copy of “{book.title}” is set aside for the line.")
+    assert head.member_id is not None
+    member = locks.try_lock_member(head.member_id)
+    if member is None:
+        raise Restart
+    return _fulfil(member, book, at=at, override=override)
+
+
+def _fulfil(member: Member, book: Book, *, at: datetime, override: Override) -> Loan:
+    facts = facts_for(member, book, at=at)
+    if not _is_takeable(facts, member):
+        raise NoCopyToFulfil(f"No copy of “{book.title}” is set aside for {member.name} yet.")
+    overridden = refuse([*_member_reasons(member, facts, None, at=at), *_title_reasons(member, book, facts)], override)
+    return _lend(member, book, facts, at=at, overridden=override.payload(overridden))

@@ -1,0 +1,86 @@
+"""What happened, what is still to be published, and the answers that were given."""
+
+from django.db import models
+from django.utils import timezone
+
+
+class Event(models.Model):
+    """One fact, recorded in the transaction that made it true; never changed afterwards (a row trigger sees to it).
+
+    Events about a title are recorded while its book is locked, so their ids are in commit order per title.
+    The `_id` columns refer without foreign keys: an event outlives what it tells of.
+    """
+
+    class Kind(models.TextChoices):
+        CHECKOUT = "checkout", "Checked out"
+        RETURN = "return", "Returned"
+        RENEW = "renew", "Renewed"
+        RESERVE = "reserve", "Reserved"
+        HOLD = "hold", "Set aside"
+        RELEASE = "release", "Released"
+        FULFIL = "fulfil", "Fulfilled"
+        CANCEL = "cancel", "Cancelled"
+        SUSPEND = "suspend", "Suspended"
+        RESUME = "resume", "Resumed"
+        REORDER = "reorder", "Reordered"
+        EXPIRE = "expire", "Expired"
+        LOST = "lost", "Lost"
+        MISSING = "missing", "Missing"
+        FOUND = "found", "Found"
+        DAMAGED = "damaged", "Damaged"
+        REPAIRED = "repaired", "Repaired"
+        WITHDRAWN = "withdrawn", "Copy withdrawn"
+        COPY_ADDED = "copy.added", "Copy added"
+        COPY_EDITED = "copy.edited", "Copy edited"
+        BOOK_ADDED = "book.added", "Title added"
+        BOOK_EDITED = "book.edited", "Title edited"
+        BOOK_WITHDRAWN = "book.withdrawn", "Title withdrawn"
+        MEMBER_ENROLLED = "member.enrolled", "Member enrolled"
+        MEMBER_EDITED = "member.edited", "Member edited"
+        MEMBER_DELETED = "member.deleted", "Member deleted"
+
+    id = models.BigAutoField(primary_key=True)
+    kind = models.CharField(max_length=32, choices=Kind.choices)
+    book_id = models.BigIntegerField(null=True)
+    copy_id = models.BigIntegerField(null=True)
+    member_id = models.BigIntegerField(null=True)
+    loan_id = models.BigIntegerField(null=True)
+    reservation_id = models.BigIntegerField(null=True)
+    actor_id = models.BigIntegerField(null=True, help_text="The account that asked for it; empty at an open desk.")
+    payload = models.JSONField(default=dict)
+    occurred_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [
+            # Availability asks for the last event of a title; the log filters by each of the three.
+            models.Index(fields=["book_id", "id"], name="event_of_book"),
+            models.Index(fields=["member_id", "id"], name="event_of_member"),
+            models.Index(fields=["copy_id", "id"], name="event_of_copy"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} at {self.occurred_at:%Y-%m-%d %H:%M}"
+
+
+class PendingEvent(models.Model):
+    """An event that the relay has not published yet. A row trigger adds one with every event."""
+
+    event = models.OneToOneField(Event, primary_key=True, on_delete=models.DO_NOTHING, db_constraint=False)
+
+
+class StoredAnswer(models.Model):
+    """The answer given under an Idempotency-Key, committed together with what it reports."""
+
+    caller = models.CharField(max_length=100)
+    key = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=64, help_text="SHA-256 over method, path, query and body.")
+    status = models.PositiveSmallIntegerField()
+    headers = models.JSONField(default=dict)
+    body = models.BinaryField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["caller", "key"], name="one_answer_per_key")]
+        # The nightly sweep removes old answers by age.
+        indexes = [models.Index(fields=["created_at"], name="answer_by_age")]

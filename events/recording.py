@@ -1,0 +1,57 @@
+"""Writing events down, with who asked for them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import datetime
+from typing import Any
+
+from events.models import Event
+from events.operations import require_transaction
+from events.signals import titles_changed
+
+_actor: ContextVar[int | None] = ContextVar("actor", default=None)
+
+
+@contextmanager
+def acting(user_id: int | None) -> Iterator[None]:
+    """Everything recorded inside was asked for by this account."""
+    token = _actor.set(user_id)
+    try:
+        yield
+    finally:
+        _actor.reset(token)
+
+
+def event(
+    kind: Event.Kind,
+    *,
+    at: datetime,
+    book_id: int | None = None,
+    copy_id: int | None = None,
+    member_id: int | None = None,
+    loan_id: int | None = None,
+    reservation_id: int | None = None,
+    **payload: Any,
+) -> Event:
+    """An event, not yet recorded. What is None in the payload is left out."""
+    return Event(
+        kind=kind,
+        occurred_at=at,
+        book_id=book_id,
+        copy_id=copy_id,
+        member_id=member_id,
+        loan_id=loan_id,
+        reservation_id=reservation_id,
+        actor_id=_actor.get(),
+        payload={name: value for name, value in payload.items() if value is not None},
+    )
+
+
+def record(*events: Event) -> None:
+    """Write events in the order given, in one statement, inside the operation that they tell of."""
+    require_transaction()
+    if events:
+        Event.objects.bulk_create(events)
+        if book_ids := {event.book_id for event in events if event.book_id is not None}:
+            titles_changed.send(Event, book_ids=book_ids)

@@ -1,0 +1,22 @@
+from typing import Any
+
+from django.apps import AppConfig
+from django.db import connections
+from django.db.models.signals import post_migrate
+
+
+class LibraryConfig(AppConfig):
+    name = "library"
+
+    def ready(self) -> None:
+        post_migrate.connect(ensure_base_rows, sender=self)
+
+
+def ensure_base_rows(sender: AppConfig, using: str, **_: Any) -> None:
+    """The rows that every library starts with: the main branch, the standard category, the general policy."""
+    branch, category, policy = (sender.get_model(name) for name in ("Branch", "MemberCategory", "LoanPolicy"))
+    if branch._meta.db_table not in connections[using].introspection.table_names():
+        return  # migrated back to before these tables existed
+    branch.objects.using(using).get_or_create(name=branch.MAIN)
+    category.objects.using(using).get_or_create(name=category.STANDARD)
+    policy.objects.using(using).get_or_create(member_category=None, book_category="")

@@ -1,0 +1,285 @@
+"""What the library owns, who may borrow it, and on what terms."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta
+from typing import ClassVar
+from zoneinfo import ZoneInfo, available_timezones
+
+from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex, OpClass
+from django.contrib.postgres.search import SearchVector, SearchVectorField
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce, Left, Lower
+
+from library.exceptions import InvalidTransition
+
+BARCODE = r"[A-Za-z0-9._-]{1,64}"
+
+
+def validate_time_zone(name: str) -> None:
+    """Refuse names that the IANA time zone database does not know."""
+    if name not in available_timezones():
+        raise ValidationError(f"{name} is not a time zone. Write it like Europe/Berlin.")
+
+
+class Branch(models.Model):
+    """A place where copies stand. Its time zone decides on which day something is due."""
+
+    name = models.CharField(max_length=120)
+    time_zone = models.CharField(max_length=64, default="UTC", validators=[validate_time_zone])
+
+    MAIN: ClassVar[str] = "Main Library"
+
+    class Meta:
+        verbose_name_plural = "branches"
+        constraints = [models.UniqueConstraint(Lower("name"), name="one_branch_per_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def today(self, at: datetime) -> date:
+        """The calendar day of a moment, here."""
+        return at.astimezone(ZoneInfo(self.time_zone)).date()
+
+    def end_of_day(self, at: datetime, *, days: int) -> datetime:
+        """The last second of the day that lies this many days after a moment, here."""
+        day = self.today(at) + timedelta(days=days)
+        return datetime.combine(day, time(23, 59, 59), ZoneInfo(self.time_zone))
+
+
+class BookQuerySet(models.QuerySet["Book"]):
+    def held(self) -> BookQuerySet:
+        """Titles that the library still has."""
+        return self.filter(withdrawn_at=None)
+
+
+class BookManager(models.Manager["Book"]):
+    """Leaves out the search vector, which only searches need and nobody reads."""
+
+    def get_queryset(self) -> BookQuerySet:
+        return BookQuerySet(self.model, using=self._db).defer("search_vector")
+
+    def held(self) -> BookQuerySet:
+        """Titles that the library still has."""
+        return self.get_queryset().held()
+
+
+class Book(models.Model):
+    """A title. What stands on the shelf are its copies."""
+
+    # The lengths keep the composite index below PostgreSQL's 2,704 bytes a row, whatever the script.
+    title = models.CharField(max_length=500)
+    authors = models.CharField(max_length=1000, blank=True)
+    isbn = models.CharField("ISBN", max_length=13, blank=True, help_text="ISBN-13, digits only.")
+    publisher = models.CharField(max_length=120, blank=True)
+    category = models.CharField(max_length=50, blank=True)
+    language = models.CharField(max_length=35, blank=True, help_text="A BCP 47 or MARC code, such as en or ger.")
+    published_year = models.SmallIntegerField(null=True, blank=True, help_text="Negative for years BC.")
+    source = models.CharField(max_length=60, blank=True, help_text="The system this record was imported from.")
+    source_id = models.CharField(max_length=120, blank=True)
+    in_circulation = models.BooleanField(default=True)
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+    search_vector = models.GeneratedField(
+        expression=SearchVector("title", weight="A", config="circdesk") + SearchVector("authors", weight="B", config="circdesk"),
+        output_field=SearchVectorField(),
+        db_persist=True,
+    )
+
+    objects: ClassVar[BookManager] = BookManager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["isbn"], name="one_live_title_per_isbn", condition=~Q(isbn="") & Q(withdrawn_at=None)
+            ),
+            models.UniqueConstraint(
+                fields=["source", "source_id"], name="one_title_per_source", condition=~Q(source_id="")
+            ),
+        ]
+        indexes = [
+            # GET /api/books/?category=&publisher=&ordering=title
+            models.Index(fields=["category", "publisher", "title"], name="book_by_shelf"),
+            # GET /api/books/?publisher=
+            models.Index(fields=["publisher", "id"], name="book_by_publisher"),
+            # GET /api/books/?ordering=title, =author and =published_year
+            models.Index(fields=["title", "id"], name="book_by_title"),
+            models.Index(Left("authors", 100), F("id"), name="book_by_author"),
+            models.Index(Coalesce("published_year", 0), F("id"), name="book_by_year"),
+            # GET /api/books/?search=: words and prefixes; then typos
+            GinIndex(fields=["search_vector"], name="book_words"),
+            GinIndex(OpClass(Lower("title"), name="gin_trgm_ops"), name="book_title_typos"),
+            # GET /api/books/?author=
+            GinIndex(OpClass(Lower("authors"), name="gin_trgm_ops"), name="book_author_part"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Copy(models.Model):
+    """One item with a barcode. Where it is, who has it and until when stand here, so nobody need ask the loans.
+
+    Written only while its book is locked. `book` never changes.
+    """
+
+    class Status(models.TextChoices):
+        AVAILABLE = "available", "Available"
+        ON_LOAN = "on_loan", "On loan"
+        ON_HOLD_SHELF = "on_hold_shelf", "On the hold shelf"
+        IN_TRANSIT = "in_transit", "In transit"
+        MISSING = "missing", "Missing"
+        LOST = "lost", "Lost"
+        DAMAGED = "damaged", "Damaged"
+        WITHDRAWN = "withdrawn", "Withdrawn"
+
+    # What may become of a copy. `withdrawn` is the end.
+    TRANSITIONS: ClassVar[dict[str, set[str]]] = {
+        "available": {"on_loan", "on_hold_shelf", "in_transit", "missing", "lost", "damaged", "withdrawn"},
+        "on_loan": {"available", "in_transit", "lost"},
+        "on_hold_shelf": {"available", "on_loan", "missing", "lost", "damaged", "withdrawn"},
+        "in_transit": {"available", "on_hold_shelf", "missing", "lost", "damaged", "withdrawn"},
+        "missing": {"available", "lost", "damaged", "withdrawn"},
+        "lost": {"available", "damaged", "withdrawn"},
+        "damaged": {"available", "missing", "lost", "withdrawn"},
+        "withdrawn": set(),
+    }
+
+    book = models.ForeignKey(Book, on_delete=models.PROTECT, related_name="copies", db_index=False)
+    barcode = models.CharField(max_length=64, validators=[RegexValidator(f"^{BARCODE}$")])
+    branch = models.ForeignKey(Branch, on_delete=models.PROTECT, related_name="copies")
+    # In no index, so that a copy that moves is updated in its place (HOT).
+    status = models.CharField(max_length=16, choices=Status.choices, default=Status.AVAILABLE)
+    holder = models.ForeignKey(
+        "Member",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="holdings",
+        db_index=False,
+        help_text="The borrower, or whom it is set aside for.",
+    )
+    due_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "copies"
+        constraints = [
+            models.UniqueConstraint(fields=["barcode"], name="one_copy_per_barcode"),
+            models.CheckConstraint(
+                name="holder_while_lent_or_set_aside",
+                condition=Q(status__in=["on_loan", "on_hold_shelf"], holder__isnull=False)
+                | ~Q(status__in=["on_loan", "on_hold_shelf"]) & Q(holder=None),
+            ),
+            models.CheckConstraint(
+                name="due_date_while_lent",
+                condition=Q(status="on_loan", due_at__isnull=False) | ~Q(status="on_loan") & Q(due_at=None),
+            ),
+        ]
+        indexes = [
+            # Every count and choice of a title's copies, per branch or not.
+            models.Index(fields=["book", "branch"], name="copy_of_book"),
+        ]
+
+    def __str__(self) -> str:
+        return self.barcode
+
+    def move(self, to: Copy.Status, *, holder: Member | None = None, due_at: datetime | None = None) -> None:
+        """Change the state under the book's lock, and with it who has the copy and until when.
+
+        Raises InvalidTransition for a step that is not in the table.
+        """
+        if to not in self.TRANSITIONS[self.status]:
+            raise InvalidTransition(
+                f"Copy {self.barcode} is {self.get_status_display().lower()} and cannot become {to.label.lower()}.",
+                status=self.status,
+            )
+        self.status, self.holder, self.due_at = to, holder, due_at
+        self.save(update_fields=["status", "holder", "due_at"])
+
+    @property
+    def is_available(self) -> bool:
+        return self.status == self.Status.AVAILABLE
+
+
+class MemberCategory(models.Model):
+    """A kind of member, such as adult, child or student."""
+
+    name = models.CharField(max_length=60)
+
+    STANDARD: ClassVar[str] = "standard"
+
+    class Meta:
+        verbose_name_plural = "member categories"
+        constraints = [models.UniqueConstraint(Lower("name"), name="one_category_per_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Member(models.Model):
+    """A person who may borrow."""
+
+    card_number = models.CharField(max_length=64)
+    first_name = models.CharField(max_length=150, blank=True)
+    last_name = models.CharField(max_length=150, blank=True)
+    email = models.EmailField("e-mail", blank=True)
+    category = models.ForeignKey(MemberCategory, on_delete=models.PROTECT, related_name="members")
+    branch = models.ForeignKey(Branch, on_delete=models.PROTECT, related_name="members")
+    expires_on = models.DateField(null=True, blank=True, help_text="The last day of membership. Empty: no end.")
+    blocked_reason = models.CharField(max_length=300, blank=True, help_text="Why this member may not borrow. Empty: may.")
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True)
+    source = models.CharField(max_length=60, blank=True, help_text="The system this record was imported from.")
+    source_id = models.CharField(max_length=120, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["card_number"], name="one_member_per_card"),
+            models.UniqueConstraint(Lower("email"), name="one_member_per_email", condition=~Q(email="")),
+            models.UniqueConstraint(
+                fields=["source", "source_id"], name="one_member_per_source", condition=~Q(source_id="")
+            ),
+        ]
+        indexes = [
+            # GET /api/members/?ordering=name
+            models.Index(fields=["last_name", "first_name", "id"], name="member_by_name"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.card_number})"
+
+    @property
+    def name(self) -> str:
+        return f"{self.first_name} {self.last_name}".strip()
+
+    def has_expired(self, today: date) -> bool:
+        """Whether membership ended before this day."""
+        return self.expires_on is not None and self.expires_on < today
+
+
+class LoanPolicy(models.Model):
+    """The terms for a kind of member and a kind of title. The most specific policy that fits decides."""
+
+    member_category = models.ForeignKey(
+        MemberCategory, on_delete=models.CASCADE, null=True, blank=True, help_text="Empty: every member."
+    )
+    book_category = models.CharField(max_length=50, blank=True, help_text="Empty: every title.")
+    loan_days = models.PositiveSmallIntegerField(default=28, validators=[MinValueValidator(1), MaxValueValidator(3650)])
+    max_loans = models.PositiveSmallIntegerField(default=5)
+    max_renewals = models.PositiveSmallIntegerField(default=2)
+    max_reservations = models.PositiveSmallIntegerField(default=5)
+    shelf_days = models.PositiveSmallIntegerField(default=7, validators=[MaxValueValidator(365)])
+    lend_while_overdue = models.BooleanField(default=False)
+
+    class Meta:
+        verbose_name_plural = "loan policies"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["member_category", "book_category"], name="one_policy_per_pair", nulls_distinct=False
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.member_category or 'every member'}, {self.book_category or 'every title'}"

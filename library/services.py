@@ -1,0 +1,167 @@
+"""Titles coming in, and members: enrolling and editing them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, models
+
+from events.models import Event
+from events.operations import operation, require_transaction
+from events.recording import event, record
+from library import locks
+from library.exceptions import BranchNotFound, CategoryNotFound, StaleVersion
+from library.models import Book, Branch, Copy, Member, MemberCategory
+
+BOOK_FIELDS = (
+    "title",
+    "authors",
+    "isbn",
+    "publisher",
+    "category",
+    "language",
+    "published_year",
+    "in_circulation",
+)
+MEMBER_FIELDS = ("card_number", "first_name", "last_name", "email", "category", "branch", "expires_on", "blocked_reason")
+COPY_FIELDS = ("barcode", "branch")
+
+
+def revision(record: models.Model, fields: Iterable[str]) -> str:
+    """A short fingerprint of what can be edited in a record: the strong part of its ETag."""
+    values = "\0".join(str(record.serializable_value(name)) for name in fields)
+    return hashlib.sha256(values.encode()).hexdigest()[:16]
+
+
+def book_revision(book: Book) -> str:
+    return revision(book, BOOK_FIELDS)
+
+
+def member_revision(member: Member) -> str:
+    return revision(member, MEMBER_FIELDS)
+
+
+def copy_revision(copy: Copy) -> str:
+    return revision(copy, COPY_FIELDS)
+
+
+def change(record: models.Model, fields: Mapping[str, Any], *, current: str, expected: str | None) -> list[str]:
+    """Write the fields that differ and return their names. Raises StaleVersion when the client edited an old version."""
+    if expected is not None and expected != current:
+        raise StaleVersion
+    changed = [name for name, value in fields.items() if getattr(record, name) != value]
+    for name in changed:
+        setattr(record, name, fields[name])
+    if changed:
+        record.save(update_fields=changed)
+    return changed
+
+
+def main_branch() -> Branch:
+    """The branch that always exists."""
+    return Branch.objects.get(name=Branch.MAIN)
+
+
+def branch_named(name: str | None) -> Branch:
+    """A branch by name, in any case; the main one without a name. Raises BranchNotFound."""
+    if name is None:
+        return main_branch()
+    branch = Branch.objects.filter(name__iexact=name).first()
+    if branch is None:
+        raise BranchNotFound(name)
+    return branch
+
+
+def member_category_named(name: str | None) -> MemberCategory:
+    """A member category by name, in any case; the standard one without a name. Raises CategoryNotFound."""
+    category = MemberCategory.objects.filter(name__iexact=name or MemberCategory.STANDARD).first()
+    if category is None:
+        raise CategoryNotFound(name or MemberCategory.STANDARD)
+    return category
+
+
+@operation
+def add_title(*, at: datetime, copies: int = 1, branch: Branch | None = None, **fields: Any) -> Book:
+    """A new title, with so many available copies. Raises Duplicate for an ISBN or source record that is taken."""
+    book = Book.objects.create(**fields)
+    record(event(Event.Kind.BOOK_ADDED, at=at, book_id=book.pk, title=book.title, copies=copies))
+    if copies:
+        create_copies(book, count=copies, branch=branch or main_branch(), at=at)
+    return book
+
+
+def create_copies(
+    book: Book, *, count: int, branch: Branch, at: datetime, barcodes: list[str] | None = None
+) -> list[Copy]:
+    """New copies, barcoded `<title id>-<n>` unless named. The caller holds the book's lock, or has just made the book.
+
+    Raises Duplicate for a barcode that is taken.
+    """
+    require_transaction()
+    copies = Copy.objects.bulk_create(
+        Copy(book=book, barcode=barcode, branch=branch) for barcode in barcodes or _new_barcodes(book, count)
+    )
+    record(
+        *(event(Event.Kind.COPY_ADDED, at=at, book_id=book.pk, copy_id=copy.pk, barcode=copy.barcode) for copy in copies)
+    )
+    return copies
+
+
+def _new_barcodes(book: Book, count: int) -> list[str]:
+    prefix = f"{book.pk}-"
+    taken = set(Copy.objects.filter(book=book, barcode__startswith=prefix).values_list("barcode", flat=True))
+    numbers = (number for number in range(1, len(taken) + count + 1) if f"{prefix}{number}" not in taken)
+    return [f"{prefix}{number}" for number, _ in zip(numbers, range(count), strict=False)]
+
+
+@operation
+def edit_copy(*, barcode: str, fields: Mapping[str, Any], at: datetime, expected: str | None = None) -> Copy:
+    """Change a copy's barcode or branch. Raises CopyNotFound, StaleVersion, Duplicate."""
+    book, copy = locks.lock_book_of_copy(barcode)
+    changed = change(copy, fields, current=copy_revision(copy), expected=expected)
+    if changed:
+        record(event(Event.Kind.COPY_EDITED, at=at, book_id=book.pk, copy_id=copy.pk, changed=changed))
+    return copy
+
+
+@operation
+def enrol(*, at: datetime, member_id: int | None = None, **fields: Any) -> Member:
+    """A new member. Without a card number they get `C` and their id in eight digits.
+
+    Raises Duplicate for a card number or e-mail address that is taken.
+    """
+    fields.setdefault("branch", None)
+    fields["branch"] = fields["branch"] or main_branch()
+    fields["category"] = fields.get("category") or member_category_named(None)
+    pk = member_id if member_id is not None else _next_id(Member)
+    card_number = fields.pop("card_number", "") or f"C{pk:08d}"
+    member = Member(pk=pk, card_number=card_number, **fields)
+    member.save(force_insert=True)
+    record(event(Event.Kind.MEMBER_ENROLLED, at=at, member_id=member.pk))
+    return member
+
+
+@operation
+def edit_member(*, member_id: int, fields: Mapping[str, Any], at: datetime, expected: str | None = None) -> Member:
+    """Change, block or unblock a member. Raises MemberNotFound, StaleVersion, Duplicate."""
+    member = locks.lock_member(member_id)
+    changed = change(member, fields, current=member_revision(member), expected=expected)
+    if changed:
+        record(event(Event.Kind.MEMBER_EDITED, at=at, member_id=member.pk, changed=changed))
+    return member
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """First and last name of a full one: what follows the last space is the last name."""
+    first, _, last = name.rpartition(" ")
+    return (first, last) if first else (name, "")
+
+
+def _next_id(model: type[models.Model]) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT nextval(pg_get_serial_sequence(%s, 'id'))", [model._meta.db_table])
+        number: int = cursor.fetchone()[0]
+        return number

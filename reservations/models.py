@@ -1,0 +1,154 @@
+"""The line for a title."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from library.exceptions import InvalidTransition
+from library.models import Book, Branch, Copy, Member
+from reservations.exceptions import ReservationClosed
+
+
+class ReservationQuerySet(models.QuerySet["Reservation"]):
+    def live(self) -> ReservationQuerySet:
+        """Those still in the line: waiting, suspended or ready."""
+        return self.filter(status__in=Reservation.LIVE)
+
+    def of(self, member: Member) -> ReservationQuerySet:
+        return self.filter(member=member)
+
+    def in_order(self) -> ReservationQuerySet:
+        """The line's order: staff's priority, then first come, first served."""
+        return self.order_by("priority", "placed_at", "id")
+
+    def eligible(self, book: Book, at: datetime, today: date) -> ReservationQuerySet:
+        """Whoever could be given a copy now. The rest are passed over and keep their places."""
+        return self.filter(
+            Q(needed_by=None) | Q(needed_by__gte=at),
+            Q(member__expires_on=None) | Q(member__expires_on__gte=today),
+            book=book,
+            status=Reservation.Status.WAITING,
+            copy=None,
+            member__blocked_reason="",
+        )
+
+    def lapsed(self, at: datetime) -> ReservationQuerySet:
+        """Those not collected in time, and those waiting past the moment until which they were of use."""
+        return self.filter(
+            Q(status=Reservation.Status.READY, shelf_until__lt=at)
+            | Q(status__in=[Reservation.Status.WAITING, Reservation.Status.SUSPENDED], needed_by__lt=at)
+        )
+
+    def ahead_of(self, reservation: Reservation) -> ReservationQuerySet:
+        """Those before a reservation in its title's line."""
+        place = (reservation.priority, reservation.placed_at, reservation.pk)
+        return self.filter(
+            Q(priority__lt=place[0])
+            | Q(priority=place[0], placed_at__lt=place[1])
+            | Q(priority=place[0], placed_at=place[1], pk__lt=place[2]),
+            book_id=reservation.book_id,
+        )
+
+
+class Reservation(models.Model):
+    """A member's place in the line for a title. Written only while the book is locked.
+
+    The order is `(priority, placed_at, id)`; a position is computed, never stored.
+    """
+
+    class Status(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        SUSPENDED = "suspended", "Suspended"
+        READY = "ready", "Ready for pick-up"
+        FULFILLED = "fulfilled", "Fulfilled"
+        CANCELLED = "cancelled", "Cancelled"
+        EXPIRED = "expired", "Expired"
+
+    # What may become of a reservation. `ready` falls back to `waiting` when its copy fails, and keeps its place.
+    TRANSITIONS: ClassVar[dict[str, set[str]]] = {
+        "waiting": {"suspended", "ready", "fulfilled", "cancelled", "expired"},
+        "suspended": {"waiting", "fulfilled", "cancelled", "expired"},
+        "ready": {"waiting", "fulfilled", "cancelled", "expired"},
+        "fulfilled": set(),
+        "cancelled": set(),
+        "expired": set(),
+    }
+    LIVE: ClassVar = (Status.WAITING, Status.SUSPENDED, Status.READY)
+    CLOSED: ClassVar = (Status.FULFILLED, Status.CANCELLED, Status.EXPIRED)
+
+    book = models.ForeignKey(Book, on_delete=models.PROTECT, related_name="reservations", db_index=False)
+    # Empty once the member was deleted, which only closed reservations survive.
+    member = models.ForeignKey(Member, on_delete=models.SET_NULL, null=True, related_name="reservations", db_index=False)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.WAITING)
+    placed_at = models.DateTimeField()
+    priority = models.SmallIntegerField(default=0, help_text="Lower goes first. Staff change it, with a reason.")
+    copy = models.ForeignKey(Copy, on_delete=models.PROTECT, null=True, blank=True, related_name="reservations", db_index=False)
+    shelf_until = models.DateTimeField(null=True, blank=True, help_text="Until when the copy stays set aside.")
+    needed_by = models.DateTimeField(null=True, blank=True, help_text="Of no use to the member after this moment.")
+    branch = models.ForeignKey(Branch, on_delete=models.PROTECT, related_name="reservations", db_index=False)
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar = ReservationQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["book", "member"],
+                name="one_live_reservation_per_member",
+                condition=Q(status__in=["waiting", "suspended", "ready"]),
+            ),
+            models.UniqueConstraint(fields=["copy"], name="one_ready_reservation_per_copy", condition=Q(status="ready")),
+            models.CheckConstraint(
+                name="ready_has_copy_and_date",
+                condition=~Q(status="ready") | Q(copy__isnull=False, shelf_until__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="closed_reservation_has_date",
+                condition=Q(status__in=["waiting", "suspended", "ready"], closed_at=None, member__isnull=False)
+                | Q(status__in=["fulfilled", "cancelled", "expired"], closed_at__isnull=False),
+            ),
+        ]
+        indexes = [
+            # The line of a title in order: settle, positions, the queue page.
+            models.Index(fields=["book", "status", "priority", "placed_at", "id"], name="reservation_line"),
+            # A member's reservations: the limit, GET /api/members/{id}/reservations/
+            models.Index(fields=["member", "status", "id"], name="reservation_of_member"),
+            # The sweep of what was not collected or is no longer needed.
+            models.Index(fields=["shelf_until"], name="reservation_on_shelf", condition=Q(status="ready")),
+            models.Index(
+                fields=["needed_by"],
+                name="reservation_needed_by",
+                condition=Q(status__in=["waiting", "suspended"], needed_by__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.book} for {self.member or 'a former member'}"
+
+    def move(
+        self, to: Reservation.Status, *, at: datetime, copy: Copy | None = None, shelf_until: datetime | None = None
+    ) -> None:
+        """Change the state under the book's lock.
+
+        Raises ReservationClosed when it has ended, InvalidTransition for a step that is not in the table.
+        """
+        if not self.is_live:
+            raise ReservationClosed(
+                f"This reservation was already {self.get_status_display().lower()}.", status=self.status
+            )
+        if to not in self.TRANSITIONS[self.status]:
+            raise InvalidTransition(
+                f"This reservation is {self.get_status_display().lower()} and cannot become {to.label.lower()}.",
+                status=self.status,
+            )
+        self.status, self.copy, self.shelf_until = to, copy, shelf_until
+        self.closed_at = at if to in self.CLOSED else None
+        self.save(update_fields=["status", "copy", "shelf_until", "closed_at"])
+
+    @property
+    def is_live(self) -> bool:
+        return self.status in self.LIVE

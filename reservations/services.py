@@ -1,0 +1,295 @@
+"""The line for a title: joining, leaving, its order, and who gets the copy that comes free.
+
+`settle` is the heart: every operation that frees or adds a copy or revives a reservation ends with it, under the
+book's lock, so that nobody eligible waits beside a free copy.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db.models import Max
+from django.utils import timezone
+
+from events.models import Event
+from events.operations import operation, require_transaction
+from events.recording import event, record
+from library import locks
+from library.exceptions import NO_OVERRIDE, CopyNotCirculating, InvalidTransition, Override, Refusal, refuse
+from library.models import Book, Branch, Copy, Member
+from library.policies import policy_for
+from library.rules import member_refusals
+from reservations.exceptions import (
+    AlreadyBorrowed,
+    CopyAvailable,
+    ReservationClosed,
+    ReservationExists,
+    ReservationLimitReached,
+    ReservationNotFound,
+    StaleQueue,
+)
+from reservations.models import Reservation
+
+Status = Reservation.Status
+# Each round of settling looks at so many of the line; few titles free more copies at once.
+SETTLE_BATCH = 50
+
+
+# --- Steps inside an operation -----------------------------------------------------------------------
+
+
+def settle(book: Book, *, at: datetime) -> list[Reservation]:
+    """Set free copies aside for those first in line. Returns the reservations that became ready, in order."""
+    require_transaction()
+    ready: list[Reservation] = []
+    while book.in_circulation and book.withdrawn_at is None:
+        heads = list(
+            Reservation.objects.eligible(book, at, timezone.localdate(at)).in_order().select_related("member")[:SETTLE_BATCH]
+        )
+        free = Copy.objects.filter(book=book, status=Copy.Status.AVAILABLE).select_related("branch").order_by("id")
+        copies = list(free[: len(heads)]) if heads else []
+        for reservation, copy in zip(heads, copies, strict=False):
+            set_aside(reservation, copy, book=book, at=at)
+            ready.append(reservation)
+        if len(copies) < SETTLE_BATCH:
+            break
+    return ready
+
+
+def set_aside(reservation: Reservation, copy: Copy, *, book: Book, at: datetime) -> None:
+    """Put a free copy on the hold shelf for a waiting member, for as long as their policy says."""
+    member = reservation.member
+    assert member is not None  # a live reservation has its member, by constraint
+    shelf_until = copy.branch.end_of_day(at, days=policy_for(member, book).shelf_days)
+    copy.move(Copy.Status.ON_HOLD_SHELF, holder=member)
+    reservation.move(Status.READY, at=at, copy=copy, shelf_until=shelf_until)
+    record(_event(Event.Kind.HOLD, reservation, at, copy_id=copy.pk, shelf_until=shelf_until.isoformat()))
+
+
+def release_copy(reservation: Reservation, *, at: datetime) -> None:
+    """Take the copy of a reservation that is about to end off the hold shelf. The caller settles afterwards."""
+    if reservation.status == Status.READY and reservation.copy is not None:
+        reservation.copy.move(Copy.Status.AVAILABLE)
+        record(_event(Event.Kind.RELEASE, reservation, at))
+
+
+def lose_copy(copy: Copy, *, at: datetime) -> None:
+    """The copy set aside for somebody failed: their reservation waits again, at its old place."""
+    for reservation in Reservation.objects.filter(copy=copy, status=Status.READY):
+        record(_event(Event.Kind.RELEASE, reservation, at))
+        reservation.move(Status.WAITING, at=at)
+
+
+def fulfil_with(reservation: Reservation, copy: Copy, *, at: datetime, loan_id: int) -> None:
+    """End a reservation with the loan that it was for. A copy that was set aside and not taken comes free."""
+    if reservation.copy_id != copy.pk:
+        release_copy(reservation, at=at)
+    reservation.move(Status.FULFILLED, at=at, copy=copy)
+    record(_event(Event.Kind.FULFIL, reservation, at, loan_id=loan_id))
+
+
+def join_line(
+    member: Member,
+    book: Book,
+    *,
+    at: datetime,
+    needed_by: datetime | None = None,
+    branch: Branch | None = None,
+    overridden: dict[str, object] | None = None,
+) -> Reservation:
+    """Add a member to the end of the line. The caller has asked every rule and settles afterwards."""
+    require_transaction()
+    reservation = Reservation.objects.create(
+        book=book, member=member, placed_at=at, needed_by=needed_by, branch=branch or member.branch
+    )
+    record(_event(Event.Kind.RESERVE, reservation, at, override=overridden))
+    return reservation
+
+
+def line_refusals(member: Member, book: Book, *, at: datetime) -> list[Refusal]:
+    """Why a member may not join the line for a title, apart from a copy being free. Loan limits are not asked here."""
+    reasons = member_refusals(member, today=timezone.localdate(at))
+    limit = policy_for(member, book).max_reservations
+    live = list(Reservation.objects.live().of(member))
+    if any(reservation.book_id == book.pk for reservation in live):
+        reasons.append(ReservationExists(f"{member.name} already stands in the line for “{book.title}”."))
+    elif len(live) >= limit:
+        reasons.append(
+            ReservationLimitReached(
+                f"{member.name} has {len(live)} reservations, and {limit} is the limit.", open=len(live), limit=limit
+            )
+        )
+    if Copy.objects.filter(book=book, status=Copy.Status.ON_LOAN, holder=member).exists():
+        reasons.append(AlreadyBorrowed(f"{member.name} already has “{book.title}” on loan."))
+    if not book.in_circulation:
+        reasons.append(CopyNotCirculating(f"“{book.title}” is out of circulation."))
+    return reasons
+
+
+def available(book: Book) -> int:
+    """How many copies stand on the shelf."""
+    return Copy.objects.filter(book=book, status=Copy.Status.AVAILABLE).count()
+
+
+def unserved(book: Book, *, at: datetime) -> int:
+    """How many eligible members wait for whom no copy is available. Negative: copies that nobody waits for."""
+    return Reservation.objects.eligible(book, at, timezone.localdate(at)).count() - available(book)
+
+
+def closed(reservation: Reservation) -> ReservationClosed:
+    """The refusal of anything more about a reservation that has ended."""
+    return ReservationClosed(
+        f"This reservation was already {reservation.get_status_display().lower()}.", status=reservation.status
+    )
+
+
+def close_line(book: Book, *, at: datetime, reason: str) -> list[Reservation]:
+    """Cancel every live reservation of a title that is going away, and free what was set aside."""
+    live = list(Reservation.objects.live().filter(book=book).in_order().select_related("copy"))
+    for reservation in live:
+        _end(reservation, Status.CANCELLED, Event.Kind.CANCEL, at=at, reason=reason)
+    return live
+
+
+def lock_reservation(reservation_id: int) -> tuple[Book, Reservation]:
+    """A reservation as it is under its book's lock. Raises ReservationNotFound."""
+    book_id = Reservation.objects.filter(pk=reservation_id).values_list("book_id", flat=True).first()
+    if book_id is None:
+        raise ReservationNotFound(reservation_id)
+    if not Book.objects.held().filter(pk=book_id).exists():
+        raise closed(Reservation.objects.get(pk=reservation_id))  # withdrawing a title ends its reservations
+    book = locks.lock_book(book_id)
+    reservation = Reservation.objects.select_related("member__branch", "copy__branch", "branch").get(pk=reservation_id)
+    reservation.book = book
+    return book, reservation
+
+
+# --- Operations ------------------------------------------------------------------------------------------
+
+
+@operation
+def reserve(
+    *,
+    member_id: int,
+    book_id: int,
+    at: datetime,
+    needed_by: datetime | None = None,
+    branch: Branch | None = None,
+    override: Override = NO_OVERRIDE,
+) -> Reservation:
+    """Join the line for a title of which nothing is free.
+
+    Raises CopyAvailable when a copy is free for whoever comes, and every reason of `line_refusals`.
+    """
+    member, book = locks.lock_member_and_book(member_id, book_id=book_id)
+    reasons = line_refusals(member, book, at=at)
+    if book.in_circulation and (free := -unserved(book, at=at)) > 0:
+        reasons.append(CopyAvailable(f"“{book.title}” need not be reserved: it can be borrowed now.", available=free))
+    overridden = refuse(reasons, override)
+    reservation = join_line(
+        member, book, at=at, needed_by=needed_by, branch=branch, overridden=override.payload(overridden)
+    )
+    settle(book, at=at)
+    reservation.refresh_from_db()
+    return reservation
+
+
+@operation
+def cancel(*, reservation_id: int, at: datetime, reason: str = "") -> Reservation:
+    """Leave the line. A copy that was set aside goes to the next. Raises ReservationClosed."""
+    book, reservation = lock_reservation(reservation_id)
+    _end(reservation, Status.CANCELLED, Event.Kind.CANCEL, at=at, reason=reason or None)
+    settle(book, at=at)
+    return reservation
+
+
+@operation
+def suspend(*, reservation_id: int, at: datetime) -> Reservation:
+    """Stay in the line without being served, for instance while on holiday.
+
+    Raises ReservationClosed, and InvalidTransition when a copy is already set aside.
+    """
+    _, reservation = lock_reservation(reservation_id)
+    reservation.move(Status.SUSPENDED, at=at)
+    record(_event(Event.Kind.SUSPEND, reservation, at))
+    return reservation
+
+
+@operation
+def resume(*, reservation_id: int, at: datetime) -> Reservation:
+    """Be served again, at the old place. Raises ReservationClosed, or InvalidTransition if not suspended."""
+    book, reservation = lock_reservation(reservation_id)
+    if reservation.is_live and reservation.status != Status.SUSPENDED:
+        raise InvalidTransition("This reservation is not suspended.", status=reservation.status)
+    reservation.move(Status.WAITING, at=at)
+    record(_event(Event.Kind.RESUME, reservation, at))
+    settle(book, at=at)
+    reservation.refresh_from_db()
+    return reservation
+
+
+@operation
+def reorder(
+    *, reservation_id: int, priority: int, reason: str, at: datetime, queue_version: int | None = None
+) -> Reservation:
+    """Move a reservation forward (lower priority) or back. Copies already set aside stay where they are.
+
+    Raises StaleQueue when the line is no longer at `queue_version`, and ReservationClosed.
+    """
+    book, reservation = lock_reservation(reservation_id)
+    if queue_version is not None and (version := line_version(book)) != queue_version:
+        raise StaleQueue(version)
+    if not reservation.is_live:
+        raise closed(reservation)
+    before, reservation.priority = reservation.priority, priority
+    reservation.save(update_fields=["priority"])
+    record(_event(Event.Kind.REORDER, reservation, at, before=before, priority=priority, reason=reason))
+    settle(book, at=at)
+    reservation.refresh_from_db()
+    return reservation
+
+
+@operation
+def expire(*, book_id: int, at: datetime) -> list[Reservation]:
+    """End what was not collected in time or is no longer needed, and serve the next in line. Returns those ended."""
+    book = locks.lock_book(book_id)
+    ended = list(Reservation.objects.lapsed(at).filter(book=book).in_order().select_related("copy"))
+    for reservation in ended:
+        why = "not collected" if reservation.status == Status.READY else "no longer needed"
+        _end(reservation, Status.EXPIRED, Event.Kind.EXPIRE, at=at, reason=why)
+    settle(book, at=at)
+    return ended
+
+
+def expire_everywhere(*, at: datetime) -> list[Reservation]:
+    """`expire` for every title that has something to expire, each in a transaction of its own."""
+    book_ids = Reservation.objects.lapsed(at).filter(book__withdrawn_at=None).values_list("book_id", flat=True)
+    return [ended for book_id in sorted(set(book_ids)) for ended in expire(book_id=book_id, at=at)]
+
+
+@operation
+def settle_title(*, book_id: int, at: datetime) -> list[Reservation]:
+    """`settle` by itself, for what changed without touching the title: a member unblocked or renewed."""
+    return settle(locks.lock_book(book_id), at=at)
+
+
+def line_version(book: Book) -> int:
+    """The id of the title's last event: a new one for every change of its copies or its line."""
+    version: int | None = Event.objects.filter(book_id=book.pk).aggregate(last=Max("id"))["last"]
+    return version or 0
+
+
+def _end(
+    reservation: Reservation, to: Reservation.Status, kind: Event.Kind, *, at: datetime, reason: str | None
+) -> None:
+    copy_id = reservation.copy_id
+    release_copy(reservation, at=at)
+    reservation.move(to, at=at)
+    record(_event(kind, reservation, at, copy_id=copy_id, reason=reason))
+
+
+def _event(kind: Event.Kind, reservation: Reservation, at: datetime, **facts: object) -> Event:
+    facts.setdefault("copy_id", reservation.copy_id)
+    return event(
+        kind, at=at, book_id=reservation.book_id, member_id=reservation.member_id, reservation_id=reservation.pk, **facts
+    )

@@ -1,0 +1,64 @@
+"""Changes of a title that its line feels: new copies, leaving circulation, leaving the library."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from events.models import Event
+from events.operations import operation
+from events.recording import event, record
+from library import locks
+from library.exceptions import BookHasOpenLoans
+from library.models import Book, Branch, Copy
+from library.services import book_revision, change, create_copies, main_branch
+from reservations.services import close_line, settle
+
+
+@operation
+def add_copies(
+    *, book_id: int, at: datetime, count: int = 1, branch: Branch | None = None, barcodes: list[str] | None = None
+) -> list[Copy]:
+    """New copies of a title: to the line first, the rest to the shelf. Raises BookNotFound, Duplicate."""
+    book = locks.lock_book(book_id)
+    copies = create_copies(book, count=count, branch=branch or main_branch(), at=at, barcodes=barcodes)
+    settle(book, at=at)
+    return list(Copy.objects.filter(pk__in=[copy.pk for copy in copies]).select_related("branch").order_by("id"))
+
+
+@operation
+def edit_title(*, book_id: int, fields: Mapping[str, Any], at: datetime, expected: str | None = None) -> Book:
+    """Change a catalogue record.
+
+    Leaving circulation cancels its reservations and frees what was set aside; open loans stand. Coming back is
+    immediate. Raises BookNotFound, StaleVersion, Duplicate.
+    """
+    book = locks.lock_book(book_id)
+    changed = change(book, fields, current=book_revision(book), expected=expected)
+    if not changed:
+        return book
+    record(event(Event.Kind.BOOK_EDITED, at=at, book_id=book.pk, changed=changed, in_circulation=book.in_circulation))
+    if "in_circulation" in changed and not book.in_circulation:
+        close_line(book, at=at, reason="The title was taken out of circulation.")
+    settle(book, at=at)
+    return book
+
+
+@operation
+def withdraw_title(*, book_id: int, at: datetime, expected: str | None = None) -> Book:
+    """Take a title and its copies out of the library for good. Its reservations are cancelled.
+
+    Raises BookHasOpenLoans while a copy is lent.
+    """
+    book = locks.lock_book(book_id)
+    change(book, {}, current=book_revision(book), expected=expected)
+    copies = Copy.objects.filter(book=book)
+    if lent := copies.filter(status=Copy.Status.ON_LOAN).count():
+        raise BookHasOpenLoans(f"“{book.title}” cannot be withdrawn: {lent} on loan.", open=lent)
+    close_line(book, at=at, reason="The title was withdrawn.")
+    copies.update(status=Copy.Status.WITHDRAWN, holder=None, due_at=None)
+    book.withdrawn_at, book.in_circulation = at, False
+    book.save(update_fields=["withdrawn_at", "in_circulation"])
+    record(event(Event.Kind.BOOK_WITHDRAWN, at=at, book_id=book.pk))
+    return book
