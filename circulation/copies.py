@@ -79,10 +79,14 @@ def _take_out(barcode: str, to: Copy.Status, kind: Event.Kind, *, at: datetime, 
     return Moved(copy)
 
 
-def _bring_back(barcode: str, origins: tuple[Copy.Status, ...], kind: Event.Kind, refusal: str, *, at: datetime) -> Moved:
+def _bring_back(
+    barcode: str, origins: tuple[Copy.Status, ...], kind: Event.Kind, refusal: str, *, at: datetime
+) -> Moved:
     book, copy = locks.lock_book_of_copy(barcode)
     if copy.status not in origins:
-        raise InvalidTransition(f"Copy {barcode} {refusal}. It is {copy.get_status_display().lower()}.", status=copy.status)
+        raise InvalidTransition(
+            f"Copy {barcode} {refusal}. It is {copy.get_status_display().lower()}.", status=copy.status
+        )
     copy.move(Status.AVAILABLE)
     record(event(kind, at=at, book_id=book.pk, copy_id=copy.pk, barcode=barcode))
     next_step = next_for(copy, line.settle(book, at=at))

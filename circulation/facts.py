@@ -130,7 +130,15 @@ def _copy(row: dict[str, Any], book: Book) -> Copy | None:
     if row["copy_id"] is None:
         return None
     names = ["id", "book_id", "barcode", "branch_id", "status", "holder_id", "due_at"]
-    values = [row["copy_id"], book.pk, row["barcode"], row["branch_id"], row["copy_status"], row["holder_id"], row["due_at"]]
+    values = [
+        row["copy_id"],
+        book.pk,
+        row["barcode"],
+        row["branch_id"],
+        row["copy_status"],
+        row["holder_id"],
+        row["due_at"],
+    ]
     copy = Copy.from_db("default", names, values)
     copy.book = book
     copy.branch = Branch(id=row["branch_id"], name=row["branch_name"], time_zone=row["time_zone"])

@@ -104,8 +104,8 @@ def check_out(
 
 def _join(member: Member, book: Book, *, at: datetime, overridden: dict[str, object] | None) -> Reservation:
     reservation = line.join_line(member, book, at=at, overridden=overridden)
-    line.settle(book, at=at)
-    return reservation
+    # Whoever joins may go before those whom staff moved back, and so be served at once.
+    return next((ready for ready in line.settle(book, at=at) if ready == reservation), reservation)
 
 
 def _is_takeable(facts: Facts, member: Member) -> bool:
@@ -321,7 +321,11 @@ def _lend_to_head(book: Book, copy: Copy, *, at: datetime) -> Reservation | None
     if head is None or member is None:
         return None
     facts = facts_for(member, book, at=at, barcode=copy.barcode)
-    if _member_reasons(member, facts, None, at=at) or _title_reasons(member, book, facts) or not _is_takeable(facts, member):
+    if (
+        _member_reasons(member, facts, None, at=at)
+        or _title_reasons(member, book, facts)
+        or not _is_takeable(facts, member)
+    ):
         return None
     _lend(member, book, facts, at=at)
     head.refresh_from_db()
@@ -355,7 +359,9 @@ def renew(
         )
     if (waiting := line.unserved(book, at=at)) > 0:
         reasons.append(
-            RenewalBlockedByReservation(f"“{book.title}” cannot be renewed: somebody is waiting for it.", waiting=waiting)
+            RenewalBlockedByReservation(
+                f"“{book.title}” cannot be renewed: somebody is waiting for it.", waiting=waiting
+            )
         )
     overridden = refuse(reasons, override)
     loan.due_at = max(loan.due_at, loan.copy.branch.end_of_day(at, days=policy.loan_days))

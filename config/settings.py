@@ -59,7 +59,8 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    #"config.api.middleware.OptionalSlashMiddleware",
+    "config.api.middleware.OptionalSlashMiddleware",
+    "django.middleware.http.ConditionalGetMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -157,6 +158,18 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api",
     "COMPONENT_SPLIT_REQUEST": True,
+    "PATH_CONVERTER_OVERRIDES": {"id": int, "barcode": str},
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "config.api.schema.write_out_refusals",
+    ],
+    "TAGS": [
+        {"name": "catalogue", "description": "Titles, and how many copies of each are where."},
+        {"name": "copies", "description": "Single items with a barcode."},
+        {"name": "members", "description": "Who may borrow."},
+        {"name": "circulation", "description": "Check-out, return, renewal; loans and events."},
+        {"name": "reservations", "description": "The line for a title: first come, first served."},
+    ],
     "ENUM_NAME_OVERRIDES": {
         "CopyStatus": "library.models.Copy.Status",
         "ReservationStatus": "reservations.models.Reservation.Status",
@@ -169,4 +182,9 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO" if DEBUG else "WARNING")},
+    "loggers": {
+        "django": {"handlers": ["console"], "propagate": False},
+        # A refusal is an answer, not a warning. What goes wrong here is logged as an error, with its trace.
+        "django.request": {"level": "ERROR"},
+    },
 }

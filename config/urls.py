@@ -1,8 +1,35 @@
 """Every URL of the service."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path, re_path, register_converter
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
+
+from config.api import errors
+from config.observability import health
+from library.api.converters import BarcodeInPath, Id
+
+register_converter(Id, "id")
+register_converter(BarcodeInPath, "barcode")
+
+admin.site.site_header = admin.site.site_title = "Circdesk"
+admin.site.index_title = "The library"
 
 urlpatterns = [
+    path("", RedirectView.as_view(url="/api/docs/")),
     path("admin/", admin.site.urls),
+    path("health", health.everything),
+    path("health/live", health.live),
+    path("health/ready", health.ready),
+    path("api/schema/", SpectacularAPIView.as_view(permission_classes=[]), name="schema"),
+    path("api/docs/", SpectacularSwaggerView.as_view(permission_classes=[]), name="docs"),
+    path("api/redoc/", SpectacularRedocView.as_view(permission_classes=[]), name="redoc"),
+    # Circulation first: its literal routes below reservations/ stand before ids.
+    path("api/", include("circulation.api.urls")),
+    path("api/", include("reservations.api.urls")),
+    re_path("^api/", errors.not_found),
 ]
+
+handler400 = "config.api.errors.bad_request"
+handler404 = "config.api.errors.not_found"
+handler500 = "config.api.errors.server_error"

@@ -8,7 +8,7 @@ from typing import Any
 
 from events.models import Event
 from events.operations import require_transaction
-from events.signals import titles_changed
+from events.signals import recorded
 
 _actor: ContextVar[int | None] = ContextVar("actor", default=None)
 
@@ -53,5 +53,4 @@ def record(*events: Event) -> None:
     require_transaction()
     if events:
         Event.objects.bulk_create(events)
-        if book_ids := {event.book_id for event in events if event.book_id is not None}:
-            titles_changed.send(Event, book_ids=book_ids)
+        recorded.send(Event, events=events)

@@ -49,7 +49,10 @@ def lock_book_of_copy(barcode: str) -> tuple[Book, Copy]:
         book = lock_book(book_id)
     except BookNotFound as error:
         raise CopyNotFound(barcode) from error
-    return book, Copy.objects.select_related("branch").get(barcode=barcode)
+    copy = Copy.objects.select_related("branch").filter(book=book, barcode=barcode).first()
+    if copy is None:  # given another barcode while we waited
+        raise CopyNotFound(barcode)
+    return book, copy
 
 
 def lock_member(member_id: int) -> Member:
@@ -70,7 +73,9 @@ def try_lock_member(member_id: int) -> Member | None:
     return Member.objects.select_for_update(no_key=True, skip_locked=True).filter(pk=member_id).first()
 
 
-def lock_member_and_book(member_id: int, *, book_id: int | None = None, barcode: str | None = None) -> tuple[Member, Book]:
+def lock_member_and_book(
+    member_id: int, *, book_id: int | None = None, barcode: str | None = None
+) -> tuple[Member, Book]:
     """Both, locked in the right order. The title is named by its id or by the barcode of a copy.
 
     Raises MemberNotFound, BookNotFound or CopyNotFound.

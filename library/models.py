@@ -84,7 +84,8 @@ class Book(models.Model):
     in_circulation = models.BooleanField(default=True)
     withdrawn_at = models.DateTimeField(null=True, blank=True)
     search_vector = models.GeneratedField(
-        expression=SearchVector("title", weight="A", config="circdesk") + SearchVector("authors", weight="B", config="circdesk"),
+        expression=SearchVector("title", weight="A", config="circdesk")
+        + SearchVector("authors", weight="B", config="circdesk"),
         output_field=SearchVectorField(),
         db_persist=True,
     )
@@ -229,7 +230,9 @@ class Member(models.Model):
     category = models.ForeignKey(MemberCategory, on_delete=models.PROTECT, related_name="members")
     branch = models.ForeignKey(Branch, on_delete=models.PROTECT, related_name="members")
     expires_on = models.DateField(null=True, blank=True, help_text="The last day of membership. Empty: no end.")
-    blocked_reason = models.CharField(max_length=300, blank=True, help_text="Why this member may not borrow. Empty: may.")
+    blocked_reason = models.CharField(
+        max_length=300, blank=True, help_text="Why this member may not borrow. Empty: may."
+    )
     user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True)
     source = models.CharField(max_length=60, blank=True, help_text="The system this record was imported from.")
     source_id = models.CharField(max_length=120, blank=True)

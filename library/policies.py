@@ -29,5 +29,9 @@ def explain(member: Member, book: Book) -> str:
     if not policies:
         return "No loan policy fits, so the built-in terms apply."
     chosen, *others = policies
-    why = "it is the only one that fits" if not others else f"it is more specific than {'; '.join(str(o) for o in others)}"
+    why = (
+        "it is the only one that fits"
+        if not others
+        else f"it is more specific than {'; '.join(str(o) for o in others)}"
+    )
     return f"The policy “{chosen}” decides: {why}."

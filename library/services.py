@@ -26,7 +26,16 @@ BOOK_FIELDS = (
     "published_year",
     "in_circulation",
 )
-MEMBER_FIELDS = ("card_number", "first_name", "last_name", "email", "category", "branch", "expires_on", "blocked_reason")
+MEMBER_FIELDS = (
+    "card_number",
+    "first_name",
+    "last_name",
+    "email",
+    "category",
+    "branch",
+    "expires_on",
+    "blocked_reason",
+)
 COPY_FIELDS = ("barcode", "branch")
 
 
@@ -105,16 +114,24 @@ def create_copies(
         Copy(book=book, barcode=barcode, branch=branch) for barcode in barcodes or _new_barcodes(book, count)
     )
     record(
-        *(event(Event.Kind.COPY_ADDED, at=at, book_id=book.pk, copy_id=copy.pk, barcode=copy.barcode) for copy in copies)
+        *(
+            event(Event.Kind.COPY_ADDED, at=at, book_id=book.pk, copy_id=copy.pk, barcode=copy.barcode)
+            for copy in copies
+        )
     )
     return copies
 
 
+def default_barcode(book_id: int, number: int) -> str:
+    """What a title's copies are called that come without barcodes of their own, counting from 1."""
+    return f"{book_id}-{number}"
+
+
 def _new_barcodes(book: Book, count: int) -> list[str]:
-    prefix = f"{book.pk}-"
-    taken = set(Copy.objects.filter(book=book, barcode__startswith=prefix).values_list("barcode", flat=True))
-    numbers = (number for number in range(1, len(taken) + count + 1) if f"{prefix}{number}" not in taken)
-    return [f"{prefix}{number}" for number, _ in zip(numbers, range(count), strict=False)]
+    taken = set(Copy.objects.filter(book=book).values_list("barcode", flat=True))
+    every = (default_barcode(book.pk, number) for number in range(1, len(taken) + count + 1))
+    free = (barcode for barcode in every if barcode not in taken)
+    return [barcode for barcode, _ in zip(free, range(count), strict=False)]
 
 
 @operation
@@ -137,11 +154,16 @@ def enrol(*, at: datetime, member_id: int | None = None, **fields: Any) -> Membe
     fields["branch"] = fields["branch"] or main_branch()
     fields["category"] = fields.get("category") or member_category_named(None)
     pk = member_id if member_id is not None else _next_id(Member)
-    card_number = fields.pop("card_number", "") or f"C{pk:08d}"
+    card_number = fields.pop("card_number", "") or default_card_number(pk)
     member = Member(pk=pk, card_number=card_number, **fields)
     member.save(force_insert=True)
     record(event(Event.Kind.MEMBER_ENROLLED, at=at, member_id=member.pk))
     return member
+
+
+def default_card_number(member_id: int) -> str:
+    """The card number of a member who comes without one."""
+    return f"C{member_id:08d}"
 
 
 @operation

@@ -6,7 +6,8 @@ from datetime import date, datetime
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 
 from library.exceptions import InvalidTransition
 from library.models import Book, Branch, Copy, Member
@@ -25,8 +26,8 @@ class ReservationQuerySet(models.QuerySet["Reservation"]):
         """The line's order: staff's priority, then first come, first served."""
         return self.order_by("priority", "placed_at", "id")
 
-    def eligible(self, book: Book, at: datetime, today: date) -> ReservationQuerySet:
-        """Whoever could be given a copy now. The rest are passed over and keep their places."""
+    def eligible(self, book: Book | OuterRef, at: datetime, today: date) -> ReservationQuerySet:
+        """Whoever could be given a copy of a title now. The rest are passed over and keep their places."""
         return self.filter(
             Q(needed_by=None) | Q(needed_by__gte=at),
             Q(member__expires_on=None) | Q(member__expires_on__gte=today),
@@ -43,15 +44,21 @@ class ReservationQuerySet(models.QuerySet["Reservation"]):
             | Q(status__in=[Reservation.Status.WAITING, Reservation.Status.SUSPENDED], needed_by__lt=at)
         )
 
-    def ahead_of(self, reservation: Reservation) -> ReservationQuerySet:
-        """Those before a reservation in its title's line."""
-        place = (reservation.priority, reservation.placed_at, reservation.pk)
-        return self.filter(
-            Q(priority__lt=place[0])
-            | Q(priority=place[0], placed_at__lt=place[1])
-            | Q(priority=place[0], placed_at=place[1], pk__lt=place[2]),
-            book_id=reservation.book_id,
+    def with_position(self) -> ReservationQuerySet:
+        """Adds `ahead`: how many stand before each in its title's line, served or not."""
+        before = (
+            Reservation.objects.filter(
+                Q(priority__lt=OuterRef("priority"))
+                | Q(priority=OuterRef("priority"), placed_at__lt=OuterRef("placed_at"))
+                | Q(priority=OuterRef("priority"), placed_at=OuterRef("placed_at"), pk__lt=OuterRef("pk")),
+                book=OuterRef("book"),
+                status__in=[Reservation.Status.WAITING, Reservation.Status.SUSPENDED],
+            )
+            .order_by()
+            .values("book")
+            .annotate(n=Count("pk"))
         )
+        return self.annotate(ahead=Coalesce(Subquery(before.values("n")), 0))
 
 
 class Reservation(models.Model):
@@ -82,11 +89,15 @@ class Reservation(models.Model):
 
     book = models.ForeignKey(Book, on_delete=models.PROTECT, related_name="reservations", db_index=False)
     # Empty once the member was deleted, which only closed reservations survive.
-    member = models.ForeignKey(Member, on_delete=models.SET_NULL, null=True, related_name="reservations", db_index=False)
+    member = models.ForeignKey(
+        Member, on_delete=models.SET_NULL, null=True, related_name="reservations", db_index=False
+    )
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.WAITING)
     placed_at = models.DateTimeField()
     priority = models.SmallIntegerField(default=0, help_text="Lower goes first. Staff change it, with a reason.")
-    copy = models.ForeignKey(Copy, on_delete=models.PROTECT, null=True, blank=True, related_name="reservations", db_index=False)
+    copy = models.ForeignKey(
+        Copy, on_delete=models.PROTECT, null=True, blank=True, related_name="reservations", db_index=False
+    )
     shelf_until = models.DateTimeField(null=True, blank=True, help_text="Until when the copy stays set aside.")
     needed_by = models.DateTimeField(null=True, blank=True, help_text="Of no use to the member after this moment.")
     branch = models.ForeignKey(Branch, on_delete=models.PROTECT, related_name="reservations", db_index=False)
@@ -101,7 +112,9 @@ class Reservation(models.Model):
                 name="one_live_reservation_per_member",
                 condition=Q(status__in=["waiting", "suspended", "ready"]),
             ),
-            models.UniqueConstraint(fields=["copy"], name="one_ready_reservation_per_copy", condition=Q(status="ready")),
+            models.UniqueConstraint(
+                fields=["copy"], name="one_ready_reservation_per_copy", condition=Q(status="ready")
+            ),
             models.CheckConstraint(
                 name="ready_has_copy_and_date",
                 condition=~Q(status="ready") | Q(copy__isnull=False, shelf_until__isnull=False),
@@ -148,6 +161,14 @@ class Reservation(models.Model):
         self.status, self.copy, self.shelf_until = to, copy, shelf_until
         self.closed_at = at if to in self.CLOSED else None
         self.save(update_fields=["status", "copy", "shelf_until", "closed_at"])
+
+    @property
+    def position(self) -> int | None:
+        """1 for the head of those who wait, 0 once a copy is set aside, None when it has ended. From `with_position`."""
+        if self.status == self.Status.READY:
+            return 0
+        ahead: int = self.ahead  # type: ignore[attr-defined]  # annotated
+        return ahead + 1 if self.is_live else None
 
     @property
     def is_live(self) -> bool:

@@ -44,7 +44,9 @@ def settle(book: Book, *, at: datetime) -> list[Reservation]:
     ready: list[Reservation] = []
     while book.in_circulation and book.withdrawn_at is None:
         heads = list(
-            Reservation.objects.eligible(book, at, timezone.localdate(at)).in_order().select_related("member")[:SETTLE_BATCH]
+            Reservation.objects.eligible(book, at, timezone.localdate(at))
+            .in_order()
+            .select_related("member")[:SETTLE_BATCH]
         )
         free = Copy.objects.filter(book=book, status=Copy.Status.AVAILABLE).select_related("branch").order_by("id")
         copies = list(free[: len(heads)]) if heads else []
@@ -291,5 +293,10 @@ def _end(
 def _event(kind: Event.Kind, reservation: Reservation, at: datetime, **facts: object) -> Event:
     facts.setdefault("copy_id", reservation.copy_id)
     return event(
-        kind, at=at, book_id=reservation.book_id, member_id=reservation.member_id, reservation_id=reservation.pk, **facts
+        kind,
+        at=at,
+        book_id=reservation.book_id,
+        member_id=reservation.member_id,
+        reservation_id=reservation.pk,
+        **facts,
     )

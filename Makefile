@@ -1,0 +1,65 @@
+# Circdesk. `make run` and `make test` need Python 3.11 or later and make, nothing else.
+
+PYTHON ?= python3
+# Tests run in this many processes.
+WORKERS ?= 2
+ARGS ?=
+
+.PHONY: help run test lint format clean
+
+help:
+	@echo "make run      the service with its demo library on http://127.0.0.1:8000 (HOST, PORT, LOCAL_DIR)"
+	@echo "make test     all tests, on servers of their own (ARGS='-k queue' picks, WORKERS=4)"
+	@echo "make lint     format, lint, types, import rules, missing migrations"
+	@echo "make format   lays out the code"
+	@echo "make clean    removes .venv, caches, and the private servers WITH their data"
+
+run:
+	$(call install,requirements.txt)
+	@exec .venv/bin/python -m config.run --stop-with-parent
+
+test:
+	$(call install,requirements-dev.txt)
+	@exec .venv/bin/python -m pytest -n $(WORKERS) $(ARGS)
+
+lint:
+	$(call install,requirements-dev.txt)
+	@.venv/bin/python -m ruff format --check --quiet . || { echo "Run make format."; exit 1; }
+	@.venv/bin/python -m ruff check --quiet .
+	@SECRET_KEY=only-to-read-the-settings .venv/bin/python -m mypy --no-error-summary .
+	@output="$$(.venv/bin/python -c "from importlinter.cli import lint_imports_command as l; l()" --no-logo 2>&1)" \
+		|| { echo "$$output"; exit 1; }
+	@.venv/bin/python manage.py makemigrations --check --dry-run --verbosity 1
+
+format:
+	$(call install,requirements-dev.txt)
+	@.venv/bin/python -m ruff format --quiet .
+	@.venv/bin/python -m ruff check --fix --quiet .
+
+clean:
+	@if [ -x .venv/bin/python ]; then exec .venv/bin/python -m config.embedded clean; \
+		else exec $(PYTHON) -m config.embedded clean; fi
+	@rm -rf .venv .static .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage htmlcov
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Installs what a requirements file pins, unless exactly that was done before.
+define install
+@wanted="$$(cat requirements.txt $(1) | cksum)"; done=".venv/$(1).done"; \
+if [ "$$(cat "$$done" 2>/dev/null)" = "$$wanted" ] && .venv/bin/python -c "" 2>/dev/null; then exit 0; fi; \
+if ! .venv/bin/python -c "import pip" 2>/dev/null; then \
+	for python in $(PYTHON) python3.14 python3.13 python3.12 python3.11 none; do \
+		"$$python" -c "import sys; sys.exit(sys.version_info < (3, 11))" 2>/dev/null && break; \
+	done; \
+	if [ "$$python" = none ]; then \
+		echo "Circdesk needs Python 3.11 or later, and $(PYTHON) is not. Name one: make PYTHON=/path/to/python3" >&2; exit 1; \
+	fi; \
+	if ! "$$python" -c "import venv, ensurepip" 2>/dev/null; then \
+		echo "$$python has no venv module. On Debian or Ubuntu: apt install python3-venv" >&2; exit 1; \
+	fi; \
+	echo "Making a virtual environment in .venv ..."; \
+	rm -rf .venv; "$$python" -m venv .venv || exit 1; \
+fi; \
+echo "Installing the packages of $(1) into .venv ..."; \
+PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore .venv/bin/python -m pip install -q -q --no-input -r $(1) || exit 1; \
+echo "$$wanted" > "$$done"
+endef

@@ -1,0 +1,124 @@
+"""Many operations in one request, each in a transaction of its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from django.utils import timezone
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.settings import api_settings
+
+from circulation import services
+from circulation.api.desk import fulfilled, lent_or_queued, renewed, returned
+from circulation.api.serializers import CheckOutInput, FulfilHeadInput, FulfilInput, RenewInput, ReturnInput
+from events.operations import Operation
+from events.recording import acting
+from library.api.operations import OperationView, idempotency_key
+from reservations import services as line
+from reservations.api.serializers import ReasonInput, ReservationInput
+from reservations.api.views import cancelled, reserved
+from rest.answers import Answer
+from rest.schema import endpoint
+from rest.serializers import Identifier, StrictSerializer
+
+MOST = 100
+
+
+class FulfilOneInput(FulfilInput):
+    reservation_id = Identifier()
+
+
+class CancelInput(ReasonInput):
+    reservation_id = Identifier()
+
+
+# What may stand in `op`: its input, its operation, its answer.
+OPERATIONS: dict[str, tuple[type[StrictSerializer], Operation[..., Any], Callable[[Any], Answer]]] = {
+    "checkout": (CheckOutInput, services.check_out, lent_or_queued),
+    "return": (ReturnInput, services.return_copy, returned),
+    "renew": (RenewInput, services.renew, renewed),
+    "reserve": (ReservationInput, line.reserve, reserved),
+    "cancel": (CancelInput, line.cancel, cancelled),
+    "fulfill": (FulfilOneInput, services.fulfil, fulfilled),
+    "fulfill_head": (FulfilHeadInput, services.fulfil_head, fulfilled),
+}
+
+
+class BatchInput(StrictSerializer):
+    operations = serializers.ListField(
+        child=serializers.DictField(),
+        min_length=1,
+        max_length=MOST,
+        help_text=f"Each with `op` ({', '.join(OPERATIONS)}) and the fields of that operation.",
+    )
+
+
+class BatchResultOut(serializers.Serializer[Any]):
+    """The answer that the operation would have got by itself."""
+
+    status = serializers.IntegerField()
+    body = serializers.JSONField()
+
+
+class BatchOut(serializers.Serializer[Any]):
+    results = BatchResultOut(many=True)
+
+
+class Batch(OperationView):
+    tag = "circulation"
+
+    @endpoint(
+        name="circulation_batch",
+        summary="Several operations at once",
+        description=(
+            f"Up to {MOST}, in order, each whole or not at all and independent of the others. With an "
+            "Idempotency-Key each operation has its own key within it, so a batch that broke off can be sent again."
+        ),
+        request=BatchInput,
+        answers={207: BatchOut},
+        keyed=True,
+        example={
+            "operations": [
+                {"op": "return", "barcode": "1-1"},
+                {"op": "checkout", "member_id": 2, "barcode": "2-1"},
+            ]
+        },
+    )
+    def post(self, request: Request) -> Answer:
+        operations = self.parsed(BatchInput)["operations"]
+        with acting(request.user.pk):
+            results = [self._result(index, asked) for index, asked in enumerate(operations)]
+        done = sum(result["status"] < 400 for result in results)
+        return Answer({"results": results}, f"{done} of {len(results)} done.", status=207)
+
+    def _result(self, index: int, asked: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return self._one(index, dict(asked))
+        except Exception as error:
+            # The same words and status as the operation would give by itself; a defect stays one.
+            response = api_settings.EXCEPTION_HANDLER(error, {"request": self.request, "view": self})
+            if response is None:
+                raise
+            return {"status": response.status_code, "body": response.data}
+
+    def _one(self, index: int, asked: dict[str, Any]) -> dict[str, Any]:
+        name = asked.pop("op", None)
+        if not isinstance(name, str) or name not in OPERATIONS:
+            raise ValidationError({"op": [f"Write one of {', '.join(OPERATIONS)}."]})
+        serializer, operation, answer = OPERATIONS[name]
+        checked = serializer(data=asked, context={"request": self.request})
+        checked.is_valid(raise_exception=True)
+        kwargs = {"at": timezone.now(), **checked.validated_data}
+        if self.is_dry_run:
+            would = self._rehearsed(operation, name, kwargs)
+            return {"status": would.status_code, "body": would.data}
+        key = idempotency_key(self.request, part=f"#{index}")
+        if key is None:
+            made = answer(operation(**kwargs))
+            return {"status": made.status_code, "body": made.data}
+        stored = operation.answered(key, lambda result: self._written(answer(result)), **kwargs)
+        return {"status": stored.status, "body": json.loads(stored.body)}

@@ -1,0 +1,199 @@
+"""The desk over HTTP: check-out, return, renewal, fulfilment."""
+
+from __future__ import annotations
+
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+from rest_framework.request import Request
+
+from circulation import services
+from circulation.api.serializers import (
+    CheckOutInput,
+    FulfilHeadInput,
+    FulfilInput,
+    LentOut,
+    LoanOut,
+    QueuedOut,
+    RenewInput,
+    ReturnedOut,
+    ReturnInput,
+    day,
+    next_data,
+)
+from circulation.models import Loan
+from circulation.services import Lent, Queued, Returned
+from library.api.operations import OperationView
+from reservations.api.serializers import reservation_data
+from rest.answers import Answer
+from rest.schema import endpoint
+
+CHECK_OUT_REFUSALS = [
+    "MEMBER_BLOCKED",
+    "MEMBER_EXPIRED",
+    "MEMBER_HAS_OVERDUE",
+    "LOAN_LIMIT_REACHED",
+    "LOAN_TOO_LONG",
+    "ALREADY_BORROWED",
+    "COPY_NOT_CIRCULATING",
+]
+
+
+def lent_or_queued(result: Lent | Queued) -> Answer:
+    """What a check-out answers."""
+    if isinstance(result, Lent):
+        return Answer({"outcome": "lent", "loan": LoanOut(result.loan).data}, _lent_to(result.loan), status=201)
+    [data] = reservation_data([result.reservation], cached=False)
+    member = result.reservation.member
+    assert member is not None
+    message = f"Nothing is free. {member.name} is at place {data['position']} in the line for “{data['title']}”."
+    return Answer({"outcome": "reserved", "reservation": data}, message, status=202)
+
+
+def returned(result: Returned) -> Answer:
+    """What a return answers, and what to do with the copy."""
+    loan, step = result.loan, result.next
+    data = {"loan": LoanOut(loan).data, "next": next_data(step)}
+    copy = loan.copy.barcode
+    if step.reservation is None or step.reservation.member is None:
+        return Answer(data, f"Copy {copy} returned. Put it back on the shelf.")
+    name = step.reservation.member.name
+    if step.action == "lend":
+        return Answer(data, f"Copy {copy} returned and lent to {name}, who was first in line.")
+    return Answer(data, f"Copy {copy} returned. Put it on the hold shelf for {name}.")
+
+
+def renewed(loan: Loan) -> Answer:
+    """What a renewal answers."""
+    return Answer(LoanOut(loan).data, f"Copy {loan.copy.barcode} is now due on {day(loan)}.")
+
+
+def fulfilled(loan: Loan) -> Answer:
+    """What a fulfilment answers."""
+    return Answer(LoanOut(loan).data, _lent_to(loan))
+
+
+def _lent_to(loan: Loan) -> str:
+    assert loan.member is not None
+    return f"Copy {loan.copy.barcode} lent to {loan.member.name} until {day(loan)}."
+
+
+class CheckOut(OperationView):
+    tag = "circulation"
+
+    @endpoint(
+        name="checkout",
+        summary="Lend a title or a copy",
+        description="By title the member joins the line when nothing is free (202), unless asked to refuse.",
+        request=CheckOutInput,
+        answers={201: LentOut, 202: QueuedOut},
+        refusals=[
+            "MEMBER_NOT_FOUND",
+            "BOOK_NOT_FOUND",
+            "COPY_NOT_FOUND",
+            *CHECK_OUT_REFUSALS,
+            "COPY_ON_LOAN",
+            "COPY_HELD_FOR_OTHER",
+            "NO_COPY_AVAILABLE",
+            "RESERVATION_EXISTS",
+            "RESERVATION_LIMIT_REACHED",
+        ],
+        keyed=True,
+        example={"member_id": 1, "book_id": 1},
+    )
+    def post(self, request: Request) -> HttpResponseBase:
+        return self.perform(
+            services.check_out,
+            lent_or_queued,
+            would=lambda result: "lend" if isinstance(result, Lent) else "reserve",
+            at=timezone.now(),
+            **self.parsed(CheckOutInput),
+        )
+
+
+class Return(OperationView):
+    tag = "circulation"
+
+    @endpoint(
+        name="return",
+        summary="Take a copy back",
+        description="Says what to do with it: put it on the shelf, set it aside for somebody, or hand it to them.",
+        request=ReturnInput,
+        answers={200: ReturnedOut},
+        refusals=["COPY_NOT_FOUND", "LOAN_NOT_FOUND", "MEMBER_NOT_FOUND", "BOOK_NOT_FOUND", "COPY_NOT_ON_LOAN"],
+        keyed=True,
+        example={"barcode": "1-1"},
+    )
+    def post(self, request: Request) -> HttpResponseBase:
+        return self.perform(
+            services.return_copy,
+            returned,
+            would=lambda result: result.next.action,
+            at=timezone.now(),
+            **self.parsed(ReturnInput),
+        )
+
+
+class Renew(OperationView):
+    tag = "circulation"
+
+    @endpoint(
+        name="renew",
+        summary="Extend a loan",
+        description="To a full period from today, never to an earlier date than it has.",
+        request=RenewInput,
+        answers={200: LoanOut},
+        refusals=[
+            "COPY_NOT_FOUND",
+            "LOAN_NOT_FOUND",
+            "COPY_NOT_ON_LOAN",
+            "MEMBER_BLOCKED",
+            "MEMBER_EXPIRED",
+            "RENEWAL_LIMIT_REACHED",
+            "RENEWAL_BLOCKED_BY_RESERVATION",
+        ],
+        keyed=True,
+        example={"barcode": "1-1"},
+    )
+    def post(self, request: Request) -> HttpResponseBase:
+        return self.perform(services.renew, renewed, would="renew", at=timezone.now(), **self.parsed(RenewInput))
+
+
+class Fulfil(OperationView):
+    tag = "reservations"
+
+    @endpoint(
+        name="reservations_fulfill",
+        summary="Lend the copy that is set aside to its member",
+        request=FulfilInput,
+        answers={200: LoanOut},
+        refusals=["RESERVATION_NOT_FOUND", "RESERVATION_CLOSED", "NO_COPY_TO_FULFILL", *CHECK_OUT_REFUSALS],
+        keyed=True,
+    )
+    def post(self, request: Request, reservation_id: int) -> HttpResponseBase:
+        return self.perform(
+            services.fulfil,
+            fulfilled,
+            would="lend",
+            reservation_id=reservation_id,
+            at=timezone.now(),
+            **self.parsed(FulfilInput),
+        )
+
+
+class FulfilHead(OperationView):
+    tag = "reservations"
+
+    @endpoint(
+        name="reservations_fulfill_head",
+        summary="Lend to the head of a title's line",
+        description="Nobody in the line: `QUEUE_EMPTY`. Nothing set aside: `NO_COPY_TO_FULFILL`. Neither changes anything.",
+        request=FulfilHeadInput,
+        answers={200: LoanOut},
+        refusals=["BOOK_NOT_FOUND", "QUEUE_EMPTY", "NO_COPY_TO_FULFILL", *CHECK_OUT_REFUSALS],
+        keyed=True,
+        example={"book_id": 1},
+    )
+    def post(self, request: Request) -> HttpResponseBase:
+        return self.perform(
+            services.fulfil_head, fulfilled, would="lend", at=timezone.now(), **self.parsed(FulfilHeadInput)
+        )

@@ -1,0 +1,134 @@
+"""Loans and events over HTTP."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db.models import F
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework import serializers
+from rest_framework.request import Request
+
+from circulation.api.serializers import EventOut, LoanOut
+from circulation.exceptions import LoanNotFound
+from circulation.models import CirculationEvent, Loan, LoanQuerySet
+from library.api.operations import OperationView
+from library.models import Copy
+from reservations.api.serializers import in_zone_of
+from rest.answers import Answer
+from rest.pagination import Orderings, PageRequest, page_data, paginate
+from rest.schema import endpoint, page_of, page_query
+from rest.serializers import Moment
+
+LOAN_ORDERINGS: Orderings = {"id": F("pk"), "due_at": F("due_at"), "lent_at": F("lent_at")}
+EVENT_ORDERINGS: Orderings = {"id": F("pk")}
+
+
+class LoanQuery(serializers.Serializer[Any]):
+    status = serializers.ChoiceField(["open", "overdue", "returned"], required=False)
+    member = serializers.IntegerField(required=False, min_value=1)
+    book = serializers.IntegerField(required=False, min_value=1)
+
+
+class EventQuery(serializers.Serializer[Any]):
+    kind = serializers.ChoiceField(CirculationEvent.KINDS, required=False)
+    book = serializers.IntegerField(required=False, min_value=1)
+    member = serializers.IntegerField(required=False, min_value=1)
+    copy = serializers.CharField(required=False, max_length=64)
+    since = Moment(required=False)
+    until = Moment(required=False)
+
+
+def loan_page(request: Request, loans: LoanQuerySet, *, default: str) -> dict[str, Any]:
+    """A page of loans."""
+    page = paginate(
+        loans.select_related("book", "copy"), PageRequest.of(request, LOAN_ORDERINGS, default), LOAN_ORDERINGS
+    )
+    return page_data(request, page.next, page.previous, page.count, LoanOut(page.rows, many=True).data)
+
+
+class LoanList(OperationView):
+    tag = "circulation"
+
+    @endpoint(
+        name="loans_list",
+        summary="List loans",
+        query=[
+            OpenApiParameter("status", str, enum=["open", "overdue", "returned"]),
+            OpenApiParameter("member", int),
+            OpenApiParameter("book", int),
+            *page_query(LOAN_ORDERINGS, "id"),
+        ],
+        answers={200: page_of(LoanOut)},
+    )
+    def get(self, request: Request) -> Answer:
+        asked = self.query(LoanQuery)
+        loans = Loan.objects.all()
+        if "member" in asked:
+            loans = loans.filter(member=asked["member"])
+        if "book" in asked:
+            loans = loans.filter(book=asked["book"])
+        match asked.get("status"):
+            case "open":
+                loans = loans.active()
+            case "overdue":
+                loans = loans.overdue(timezone.now())
+            case "returned":
+                loans = loans.returned()
+        return Answer(loan_page(request, loans, default="id"))
+
+
+class LoanDetail(OperationView):
+    tag = "circulation"
+
+    @endpoint(name="loans_read", summary="One loan", answers={200: LoanOut}, refusals=["LOAN_NOT_FOUND"])
+    def get(self, request: Request, loan_id: int) -> Answer:
+        loan = Loan.objects.select_related("book", "copy").filter(pk=loan_id).first()
+        if loan is None:
+            raise LoanNotFound(loan_id)
+        return Answer(LoanOut(loan).data)
+
+
+class EventList(OperationView):
+    tag = "circulation"
+
+    @endpoint(
+        name="circulation_events",
+        summary="What happened at the desk",
+        query=[
+            OpenApiParameter("kind", str, enum=[str(kind) for kind in CirculationEvent.KINDS]),
+            OpenApiParameter("book", int),
+            OpenApiParameter("member", int),
+            OpenApiParameter("copy", str, description="A barcode."),
+            OpenApiParameter("since", str, description="From this moment or date on."),
+            OpenApiParameter("until", str, description="Up to this moment, or the end of this date."),
+            *page_query(EVENT_ORDERINGS, "id"),
+        ],
+        answers={200: page_of(EventOut)},
+    )
+    def get(self, request: Request) -> Answer:
+        asked = self.query(EventQuery)
+        events = CirculationEvent.objects.all()
+        if "kind" in asked:
+            events = events.filter(kind=asked["kind"])
+        if "book" in asked:
+            events = events.filter(book_id=asked["book"])
+        if "member" in asked:
+            events = events.filter(member_id=asked["member"])
+        if "copy" in asked:
+            events = events.filter(copy_id__in=Copy.objects.filter(barcode=asked["copy"]).values("pk"))
+        if "since" in asked:
+            events = events.filter(occurred_at__gte=_begin(request.query_params["since"], asked["since"]))
+        if "until" in asked:
+            events = events.filter(occurred_at__lte=in_zone_of(None, asked["until"]))
+        page = paginate(events, PageRequest.of(request, EVENT_ORDERINGS, "id"), EVENT_ORDERINGS)
+        results = EventOut(page.rows, many=True).data
+        return Answer(page_data(request, page.next, page.previous, page.count, results))
+
+
+def _begin(written: str, moment: datetime) -> datetime:
+    """A mere date begins at midnight here, where elsewhere it means its end."""
+    is_date = len(written) == 10
+    return in_zone_of(None, moment.replace(hour=0, minute=0, second=0) if is_date else moment)

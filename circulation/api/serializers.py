@@ -1,0 +1,155 @@
+"""Loans and the desk's operations, in and out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils import timezone
+from rest_framework import serializers
+
+from circulation.copies import Moved
+from circulation.models import CirculationEvent, Loan
+from circulation.services import Next
+from library.api.serializers import Barcode, CopyOut, OverrideInput
+from library.models import Copy
+from reservations.api.serializers import ReservationOut, reservation_data
+from rest.serializers import Identifier, Moment, StrictSerializer, Text, WholeNumber
+
+
+class LoanOut(serializers.Serializer[Loan]):
+    """A loan. `returned_at` is also set when the copy was lost."""
+
+    id = serializers.IntegerField()
+    book_id = serializers.IntegerField()
+    title = serializers.CharField(source="book.title")
+    copy_barcode = serializers.CharField(source="copy.barcode")
+    member_id = serializers.IntegerField(allow_null=True)
+    lent_at = Moment()
+    due_at = Moment()
+    returned_at = Moment(allow_null=True)
+    renewals = serializers.IntegerField()
+    overdue = serializers.SerializerMethodField()
+
+    def get_overdue(self, loan: Loan) -> bool:
+        return loan.is_overdue(timezone.now())
+
+
+class LentOut(serializers.Serializer[Any]):
+    outcome = serializers.ChoiceField(["lent"])
+    loan = LoanOut()
+
+
+class QueuedOut(serializers.Serializer[Any]):
+    outcome = serializers.ChoiceField(["reserved"])
+    reservation = ReservationOut()
+
+
+class NextOut(serializers.Serializer[Any]):
+    """What to do with the copy: put it on the shelf, on the hold shelf for somebody, or hand it to them."""
+
+    action = serializers.ChoiceField(["shelve", "hold", "lend"])
+    reservation = ReservationOut(required=False)
+
+
+class ReturnedOut(serializers.Serializer[Any]):
+    loan = LoanOut()
+    next = NextOut()
+
+
+class MovedOut(serializers.Serializer[Any]):
+    copy = CopyOut()
+    next = NextOut(allow_null=True)
+
+
+def next_data(step: Next) -> dict[str, Any]:
+    """A `NextOut`, asked of PostgreSQL alone."""
+    if step.reservation is None:
+        return {"action": step.action}
+    return {"action": step.action, "reservation": reservation_data([step.reservation], cached=False)[0]}
+
+
+def moved_data(moved: Moved) -> dict[str, Any]:
+    """A `MovedOut`."""
+    return {"copy": CopyOut(moved.copy).data, "next": next_data(moved.next) if moved.next else None}
+
+
+class CheckOutInput(OverrideInput):
+    """A member takes a title (`book_id`), or one very copy of it (`barcode`)."""
+
+    member_id = Identifier()
+    book_id = Identifier(required=False)
+    barcode = Barcode(required=False)
+    days = WholeNumber(
+        required=False, min_value=1, max_value=3650, help_text="Shorter than the loan policy's, if at all."
+    )
+    on_unavailable = serializers.ChoiceField(
+        ["reserve", "refuse"],
+        required=False,
+        help_text="With nothing free, join the line or not. By default a title is reserved, a barcode refused.",
+    )
+
+    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
+        data = super().validate(data)
+        if ("book_id" in data) == ("barcode" in data):
+            raise serializers.ValidationError({"book_id": "Give either a book_id or a barcode."})
+        return data
+
+
+class ReturnInput(StrictSerializer):
+    """What comes back: a `barcode`, a `loan_id`, or `member_id` and `book_id`."""
+
+    barcode = Barcode(required=False)
+    loan_id = Identifier(required=False)
+    member_id = Identifier(required=False)
+    book_id = Identifier(required=False)
+
+    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
+        if set(data) not in ({"barcode"}, {"loan_id"}, {"member_id", "book_id"}):
+            raise serializers.ValidationError(
+                {"barcode": "Give a barcode, or a loan_id, or a member_id and a book_id."}
+            )
+        return data
+
+
+class RenewInput(OverrideInput):
+    """The loan to extend, by `loan_id` or by the copy's `barcode`."""
+
+    loan_id = Identifier(required=False)
+    barcode = Barcode(required=False)
+
+    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
+        data = super().validate(data)
+        if ("loan_id" in data) == ("barcode" in data):
+            raise serializers.ValidationError({"loan_id": "Give either a loan_id or a barcode."})
+        return data
+
+
+class FulfilInput(OverrideInput):
+    pass
+
+
+class FulfilHeadInput(OverrideInput):
+    book_id = Identifier()
+
+
+class CopyReasonInput(StrictSerializer):
+    reason = Text(required=False, max_length=300)
+
+
+class EventOut(serializers.Serializer[CirculationEvent]):
+    id = serializers.IntegerField()
+    kind = serializers.CharField()
+    occurred_at = Moment()
+    book_id = serializers.IntegerField(allow_null=True)
+    copy_id = serializers.IntegerField(allow_null=True)
+    member_id = serializers.IntegerField(allow_null=True)
+    loan_id = serializers.IntegerField(allow_null=True)
+    reservation_id = serializers.IntegerField(allow_null=True)
+    actor_id = serializers.IntegerField(allow_null=True)
+    payload = serializers.JSONField()
+
+
+def day(loan: Loan) -> str:
+    """The due date as people say it, in the branch's zone."""
+    copy: Copy = loan.copy
+    return copy.branch.today(loan.due_at).isoformat()

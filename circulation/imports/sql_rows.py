@@ -1,0 +1,234 @@
+"""Rows from SQL: the values of INSERT statements, read with a parser and never executed."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+from sqlglot import ErrorLevel, exp
+from sqlglot.dialects import Dialect
+from sqlglot.errors import ParseError, TokenError
+from sqlglot.tokenizer_core import Token, TokenType
+
+from circulation.imports.rows import RowError, Item, Lines, Note, Progress, Refused, Row, FileError
+
+# The first that reads the whole file is taken: "names" first, then `names` and \' , then [names].
+DIALECTS = ("postgres", "mysql", "tsql")
+
+# What dumps contain besides rows, and an import can do without.
+IGNORED = {"ALTER", "ANALYZE", "BEGIN", "COMMENT", "COMMIT", "CREATE", "END", "LOCK", "PRAGMA", "SET", "START"} | {
+    "UNLOCK",
+    "USE",
+    "VACUUM",
+}
+# What else a file of statements may begin with.
+OTHER = {
+    "CALL",
+    "COPY",
+    "DELETE",
+    "DO",
+    "DROP",
+    "EXEC",
+    "EXECUTE",
+    "EXPLAIN",
+    "GRANT",
+    "INSERT",
+    "MERGE",
+    "REPLACE",
+} | {
+    "REVOKE",
+    "ROLLBACK",
+    "SELECT",
+    "TRUNCATE",
+    "UPDATE",
+    "WITH",
+}
+_BEGINNING = re.compile(r"(?:\s+|--[^\n]*(?:\n|$)|/\*.*?\*/|;)*(\w+)", re.DOTALL)
+
+# A file is read in pieces of about so many characters, which end where a statement ends.
+_PIECE = 200_000
+_END_OF_STATEMENT = re.compile(r";[ \t]*\r?\n")
+
+# It warns of statements that it does not know in full. We tell of every statement that is left out.
+logging.getLogger("sqlglot").setLevel(logging.ERROR)
+
+_PARTS_OF_INSERT = {"this", "expression", "conflict", "ignore"}
+
+
+def recognises(text: str) -> bool:
+    """Whether the first word, after comments, begins an SQL statement."""
+    begins = _BEGINNING.match(text)
+    return begins is not None and begins[1].upper() in IGNORED | OTHER
+
+
+def rows(text: str, progress: Progress) -> Iterator[Item]:
+    """Each row of VALUES with the line of its opening parenthesis. Other statements are noted or refused.
+
+    Column names may be left out where a CREATE TABLE earlier in the file gives them. Raises FileError.
+    """
+    problems: list[FileError] = []
+    for dialect in DIALECTS:
+        try:
+            return iter(list(_File(text, dialect).items(progress)))
+        except FileError as problem:
+            problems.append(problem)
+    raise problems[0]
+
+
+class _File:
+    def __init__(self, text: str, dialect: str) -> None:
+        self._text = text
+        self._dialect = Dialect.get_or_raise(dialect)
+        self._lines = Lines(text)
+        self._columns: dict[str, list[str]] = {}  # of the tables that the file creates
+
+    def items(self, progress: Progress) -> Iterator[Item]:
+        start = 0
+        while start < len(self._text):
+            start, tokens = self._piece(start)
+            statement: list[tuple[int, Token]] = []
+            for line, token in tokens:
+                if token.token_type != TokenType.SEMICOLON:
+                    statement.append((line, token))
+                elif statement:
+                    yield from self._statement(statement)
+                    statement = []
+            if statement:
+                yield from self._statement(statement)
+            progress(start)
+
+    def _piece(self, start: int) -> tuple[int, list[tuple[int, Token]]]:
+        """The tokens of the next statements with their lines, and where they end.
+
+        What looks like the end of a statement may stand inside a text or a comment. Then the piece ends before
+        that does, which the tokenizer notices, and a longer one is tried.
+        """
+        size = _PIECE
+        while True:
+            ends = _END_OF_STATEMENT.search(self._text, start + size)
+            end = ends.end() if ends else len(self._text)
+            try:
+                tokens = self._dialect.tokenize(self._text[start:end])
+            except TokenError as error:
+                if end == len(self._text):
+                    raise FileError(
+                        f"cannot be read as SQL: after line {self._lines.at(start)} a text or comment is not closed. "
+                        "Is the file complete?"
+                    ) from error
+                size *= 4
+            else:
+                return end, [(self._lines.at(start + token.start), token) for token in tokens]
+
+    def _statement(self, statement: list[tuple[int, Token]]) -> Iterator[Item]:
+        line, first = statement[0]
+        word = first.text.upper()
+        if first.token_type == TokenType.INSERT:
+            yield from self._insert(statement)
+        elif any(token.token_type == TokenType.INSERT for _, token in statement):
+            yield Refused(line, f"There is an INSERT within this {word} statement. Is a semicolon missing?")
+        elif word in IGNORED:
+            if word == "CREATE":
+                self._learn_columns(statement)
+            yield Note(line, f"{word} is not run here: left out.")
+        else:
+            yield Refused(line, f"{word} is never run here. Only INSERT INTO ... VALUES is read.")
+
+    def _insert(self, statement: list[tuple[int, Token]]) -> Iterator[Item]:
+        line = statement[0][0]
+        insert = self._parse(statement)
+        if not isinstance(insert, exp.Insert) or not isinstance(insert.this, exp.Table | exp.Schema):
+            yield Refused(line, "This INSERT is not of the form INSERT INTO table (columns) VALUES (...).")
+            return
+        values = insert.expression
+        starts = _starts_of_rows(statement)
+        if not _is_plain(insert) or len(starts) != len(values.expressions):
+            yield Refused(line, "Only INSERT INTO table (columns) VALUES (...), (...) is read, with nothing after it.")
+            return
+        table = insert.this.find(exp.Table)
+        name = table.name.lower() if table else ""
+        columns = [column.name for column in insert.this.expressions] if isinstance(insert.this, exp.Schema) else None
+        columns = columns or self._columns.get(name)
+        for line, row in zip(starts, values.expressions, strict=True):
+            yield _row(line, name, columns, row.expressions if isinstance(row, exp.Tuple) else [row])
+
+    def _learn_columns(self, statement: list[tuple[int, Token]]) -> None:
+        try:
+            create = self._parse(statement)
+        except FileError:
+            return  # it is left out anyway
+        if isinstance(create, exp.Create) and isinstance(create.this, exp.Schema):
+            columns = [part.name for part in create.this.expressions if isinstance(part, exp.ColumnDef)]
+            self._columns[create.this.this.name.lower()] = columns
+
+    def _parse(self, statement: list[tuple[int, Token]]) -> object:
+        parser = self._dialect.parser(error_level=ErrorLevel.IMMEDIATE)
+        try:
+            (parsed,) = parser.parse([token for _, token in statement])
+        except ParseError as error:
+            raise FileError(f"cannot be read as SQL: the statement that begins in line {statement[0][0]}.") from error
+        return parsed
+
+
+def _starts_of_rows(statement: list[tuple[int, Token]]) -> list[int]:
+    """The lines on which the rows after VALUES begin. The parser keeps no positions, the tokens do."""
+    lines: list[int] = []
+    depth, after_values = 0, False
+    for line, token in statement:
+        if token.token_type == TokenType.L_PAREN:
+            if after_values and depth == 0:
+                lines.append(line)
+            depth += 1
+        elif token.token_type == TokenType.R_PAREN:
+            depth -= 1
+        elif token.token_type == TokenType.VALUES and depth == 0:
+            after_values = True
+    return lines
+
+
+def _is_plain(insert: exp.Insert) -> bool:
+    """Whether an INSERT asks for its rows and for nothing else. The parser lets some mistakes pass as aliases."""
+    values, conflict = insert.expression, insert.args.get("conflict")
+    return (
+        isinstance(values, exp.Values)
+        and not values.args.get("alias")
+        and {name for name, value in insert.args.items() if value} <= _PARTS_OF_INSERT
+        and (conflict is None or conflict.args["action"].name == "DO NOTHING")
+    )
+
+
+def _row(line: int, table: str, columns: list[str] | None, values: list[exp.Expression]) -> Row | Refused:
+    if columns is None:
+        return Refused(line, f"Name the columns: INSERT INTO {table} (...) VALUES (...).")
+    if len(values) != len(columns):
+        return Refused(line, f"{_counted(len(values), 'value')} for {_counted(len(columns), 'column')}.")
+    try:
+        return Row(line, tuple(zip(columns, map(_value, values), strict=True)), table)
+    except RowError as problem:
+        return Refused(line, str(problem))
+
+
+def _value(node: exp.Expression) -> Any:
+    if isinstance(node, exp.Neg) and isinstance(node.this, exp.Literal) and not node.this.is_string:
+        return -_number(node.this.name)
+    if isinstance(node, exp.Literal):
+        return node.name if node.is_string else _number(node.name)
+    if isinstance(node, exp.National | exp.RawString):
+        return node.name
+    if isinstance(node, exp.Null):
+        return None
+    if isinstance(node, exp.Boolean):
+        return node.this
+    raise RowError(f"{node.sql()[:60]} is not a plain number or text.")
+
+
+def _number(digits: str) -> int | Decimal:
+    # Not int(): see json_rows on very long numbers.
+    number = Decimal(digits)
+    return int(number) if digits.isdecimal() and number < 10**40 else number
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

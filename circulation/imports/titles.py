@@ -1,0 +1,100 @@
+"""Titles from files that bring their own ids: BookID, BookName, NumberOfCopies.
+
+BookID becomes the title's id, so the id is the identity: a title made here is marked with source `import` and its
+BookID, and another run finds it by that mark. A title that has the id without the mark belongs to somebody else,
+and the row is refused. For titles with the mark,
+
+- another name in the file becomes the title's name;
+- copies that the file has and the library never had are added. Copies are never taken away: one that the library
+  lost or withdrew still counts, so that another run does not bring it back;
+- a title that the library withdrew stays withdrawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from circulation.imports.fields import HIGHEST_ID, Fields
+from circulation.imports.loading import Kind, Taken
+from circulation.imports.rows import RowError, Row
+from events.operations import operation
+from library import locks
+from library.bulk import create_titles
+from library.models import Book, Copy
+from library.services import create_copies, main_branch
+from reservations.services import settle
+from reservations.titles import edit_title
+
+SOURCE = "import"
+MOST_COPIES = 1000  # of one title; more is a slip of the keyboard
+LONGEST_TITLE = 500  # characters, as in the model
+
+
+@dataclass(frozen=True)
+class TitleRow:
+    line: int
+    id: int
+    name: str
+    copies: int
+
+
+class Titles(Kind[TitleRow]):
+    model = Book
+    table = "books"
+    id_name = "BookID"
+
+    def parse(self, row: Row) -> TitleRow:
+        fields = Fields(row, ("BookID", "BookName", "NumberOfCopies"))
+        return TitleRow(
+            row.line,
+            fields.whole_number("BookID", highest=HIGHEST_ID),
+            fields.text("BookName", longest=LONGEST_TITLE),
+            fields.whole_number("NumberOfCopies", highest=MOST_COPIES),
+        )
+
+    def weight(self, record: TitleRow) -> int:
+        return 1 + record.copies
+
+    def known(self, records: Sequence[TitleRow]) -> set[int]:
+        return set(Book.objects.filter(pk__in=[record.id for record in records]).values_list("pk", flat=True))
+
+    def add(self, records: Sequence[TitleRow], *, at: datetime) -> None:
+        _add(records, at=at)
+
+    def revise(self, record: TitleRow, *, at: datetime) -> Taken:
+        book = Book.objects.get(pk=record.id)
+        if (book.source, book.source_id) != (SOURCE, str(record.id)):
+            raise RowError(f"BookID {record.id} already belongs to “{book.title}”, which no import made.")
+        if book.withdrawn_at is not None:
+            return Taken("unchanged", f"“{book.title}” was withdrawn on {book.withdrawn_at:%Y-%m-%d} and stays so.")
+        renamed = book.title != record.name
+        if renamed:
+            edit_title(book_id=record.id, fields={"title": record.name}, at=at)
+        surplus = _add_missing_copies(book_id=record.id, copies=record.copies, at=at)
+        note = f"The library has had {record.copies + surplus} copies of “{record.name}”: kept." if surplus > 0 else ""
+        return Taken("changed" if renamed or surplus < 0 else "unchanged", note)
+
+
+@operation
+def _add(records: Sequence[TitleRow], *, at: datetime) -> None:
+    books = {
+        Book(pk=record.id, title=record.name, source=SOURCE, source_id=str(record.id)): record.copies
+        for record in records
+    }
+    create_titles(books, branch=main_branch(), at=at)
+
+
+@operation
+def _add_missing_copies(*, book_id: int, copies: int, at: datetime) -> int:
+    """Add what is missing up to so many copies. Returns how many more, or fewer, there were before.
+
+    Counted under the title's lock, so that two imports at a time do not both add them.
+    """
+    book = locks.lock_book(book_id)
+    surplus = Copy.objects.filter(book=book).count() - copies
+    if surplus < 0:
+        create_copies(book, count=-surplus, branch=main_branch(), at=at)
+        settle(book, at=at)
+    return surplus

@@ -1,0 +1,81 @@
+"""The last touch to the OpenAPI document: every refusal written out, with its example."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from config.api.examples import EXAMPLES
+
+ERROR_COMPONENTS: dict[str, Any] = {
+    "Error": {
+        "type": "object",
+        "description": "Nothing was changed.",
+        "required": ["success", "error"],
+        "properties": {
+            "success": {"type": "boolean", "const": False},
+            "error": {
+                "type": "object",
+                "required": ["message", "code", "details", "status_code"],
+                "properties": {
+                    "message": {"type": "string", "description": "For people."},
+                    "code": {"type": "string", "description": "For programs."},
+                    "details": {
+                        "description": "For a refusal all reasons, for invalid input the fields; else null, or further facts."
+                    },
+                    "status_code": {"type": "integer"},
+                },
+            },
+        },
+    },
+    "Problem": {
+        "type": "object",
+        "description": "The same as RFC 9457 has it, for `Accept: application/problem+json`.",
+        "required": ["type", "title", "status", "detail", "code"],
+        "properties": {
+            "type": {"type": "string"},
+            "title": {"type": "string"},
+            "status": {"type": "integer"},
+            "detail": {"type": "string"},
+            "code": {"type": "string"},
+            "details": {},
+        },
+    },
+}
+RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
+
+
+def write_out_refusals(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
+    """A post-processing hook of drf-spectacular: turns each `x-refusals` into responses."""
+    result["components"].setdefault("schemas", {}).update(ERROR_COMPONENTS)
+    for methods in result["paths"].values():
+        for described in methods.values():
+            codes = described.pop("x-refusals", [])
+            by_status: dict[int, list[str]] = defaultdict(list)
+            for code in codes:
+                by_status[EXAMPLES[code][0]].append(code)
+            for status in sorted(by_status):
+                described["responses"][str(status)] = _response(status, by_status[status])
+    return result
+
+
+def _response(status: int, codes: list[str]) -> dict[str, Any]:
+    response: dict[str, Any] = {
+        "description": ", ".join(f"`{code}`" for code in codes),
+        "content": {
+            "application/json": {
+                "schema": {"$ref": "#/components/schemas/Error"},
+                "examples": {code: {"value": _error(code)} for code in codes},
+            },
+            "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}},
+        },
+    }
+    return response | {"headers": RETRY_AFTER} if status == 503 else response
+
+
+def _error(code: str) -> dict[str, Any]:
+    status, message, details = EXAMPLES[code]
+    return {
+        "success": False,
+        "error": {"message": message, "code": code, "details": details, "status_code": status},
+    }

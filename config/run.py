@@ -1,0 +1,256 @@
+"""`make run`: the service on this machine, with servers, demo library and administrator where there are none."""
+
+import errno
+import http.client
+import ipaddress
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import django
+import psycopg
+import redis
+from django.apps import apps
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command, get_commands
+from django.db import connection, connections
+from django.db.migrations.executor import MigrationExecutor
+from environs import EnvError
+
+from config import embedded, web
+
+PORT_PATIENCE = 2  # seconds: a server that was just killed may still be letting go of its port
+
+
+class RunError(Exception):
+    """Why, in one line for the user."""
+
+
+def main(arguments: list[str]) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    if "--stop-with-parent" in arguments:  # make, which Ctrl-C does reach but a kill does not
+        web.stop_with_parent(2 * web.GRACE)
+    try:
+        run()
+    except KeyboardInterrupt:
+        print("Stopping ...", flush=True)
+    except (RunError, embedded.ServerError) as reason:
+        sys.exit(str(reason))
+
+
+def run() -> None:
+    address = Address.from_environment()
+    set_development_defaults()
+    check_settings(address)
+    address.check_free()
+    embedded.ensure_running()
+    django.setup()
+    check_database()
+    check_redis()
+    migrate()
+    load_demo_library()
+    sign_in = administrator()
+    connections.close_all()
+    with web_server(address) as server:
+        wait_until_it_answers(server, address)
+        print(welcome(address, sign_in), flush=True)
+        raise RunError(f"The web server ended by itself, with exit code {server.wait()}.")
+
+
+@dataclass(frozen=True)
+class Address:
+    host: str  # numeric
+    port: int
+
+    @classmethod
+    def from_environment(cls) -> "Address":
+        host = os.environ.get("HOST") or "127.0.0.1"
+        port = os.environ.get("PORT") or "8000"
+        if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+            raise RunError(f"PORT is a number from 1 to 65535, not {port!r}.")
+        try:
+            found = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            raise RunError(f"HOST is an address of this machine, such as 127.0.0.1, not {host!r}.") from None
+        found.sort(key=lambda entry: entry[0] != socket.AF_INET)  # localhost is 127.0.0.1 before ::1
+        return cls(str(found[0][4][0]), int(port))
+
+    @property
+    def is_of_this_machine_only(self) -> bool:
+        return ipaddress.ip_address(self.host).is_loopback
+
+    @property
+    def here(self) -> str:
+        """Where this machine itself finds it."""
+        if not ipaddress.ip_address(self.host).is_unspecified:
+            return self.host
+        return "::1" if ":" in self.host else "127.0.0.1"
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.here}]" if ":" in self.here else self.here
+        return f"http://{host}:{self.port}"
+
+    def check_free(self) -> None:
+        give_up = time.monotonic() + PORT_PATIENCE
+        while (problem := self._problem()) is not None:
+            if problem.errno == errno.EADDRINUSE and time.monotonic() < give_up:
+                time.sleep(0.1)
+            elif problem.errno == errno.EADDRINUSE:
+                raise RunError(
+                    f"Port {self.port} on {self.host} is in use. Choose another: PORT={self.port % 65535 + 1} make run"
+                )
+            elif problem.errno == errno.EADDRNOTAVAIL:
+                raise RunError(f"HOST {self.host} is not an address of this machine.")
+            else:
+                raise RunError(f"Cannot use port {self.port} on {self.host}: {problem.strerror}.")
+
+    def _problem(self) -> OSError | None:
+        with socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections closed lately do not matter
+            try:
+                probe.bind((self.host, self.port))
+                probe.listen()
+            except OSError as problem:
+                return problem
+        return None
+
+
+def set_development_defaults() -> None:
+    """The settings themselves default to what is safe in production."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    os.environ.setdefault("DEBUG", "true")
+    os.environ.setdefault("OPEN_DESK", "true")
+    if not os.environ.get("SECRET_KEY"):
+        os.environ["SECRET_KEY"] = embedded.development_secret_key()
+
+
+def check_settings(address: Address) -> None:
+    try:
+        open_desk = settings.OPEN_DESK
+    except (EnvError, ImproperlyConfigured, ValueError) as error:
+        raise RunError(f"The settings do not fit: {one_line(error)}") from None
+    understood = os.environ.get("OPEN_DESK_I_UNDERSTAND", "").lower() in ("true", "1", "yes", "on")
+    if open_desk and not address.is_of_this_machine_only and not understood:
+        raise RunError(
+            f"HOST={address.host} would let everybody who can reach this machine act as a librarian. "
+            "Add OPEN_DESK=false, or OPEN_DESK_I_UNDERSTAND=true."
+        )
+
+
+def check_database() -> None:
+    parameters = {"connect_timeout": 5, **connection.get_connection_params()}
+    try:
+        psycopg.connect(**parameters).close()
+    except psycopg.Error as error:
+        reason = one_line(error).rpartition("failed: ")[2]
+        where = f"{parameters.get('host', 'localhost')}:{parameters.get('port', 5432)}"
+        raise RunError(f"Cannot reach the database at {where}: {reason}") from None
+
+
+def check_redis() -> None:
+    url = os.environ.get("REDIS_URL")
+    if not url:
+        return
+    try:
+        with redis.Redis.from_url(url, socket_connect_timeout=2, socket_timeout=2) as client:
+            client.ping()
+    except (redis.RedisError, ValueError, OSError):
+        where = urlsplit(url).netloc.rpartition("@")[2] or "REDIS_URL"
+        print(f"Warning: no Redis answers at {where}. The service works without its cache.", file=sys.stderr)
+
+
+def migrate() -> None:
+    executor = MigrationExecutor(connection)
+    missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if missing:
+        call_command("migrate", verbosity=0, interactive=False)
+        print(f"Applied {len(missing)} migrations.", flush=True)
+
+
+def load_demo_library() -> None:
+    if "load_demo" in get_commands() and not apps.get_model("library", "Book").objects.exists():
+        call_command("load_demo")
+
+
+def administrator() -> str:
+    """Makes one where there is none. Returns how to sign in."""
+    users = get_user_model()._default_manager
+    kept = embedded.local_dir() / "admin-password"
+    if not users.filter(is_superuser=True).exists():
+        password = embedded.secret(kept.name, length=16)
+        users.create_superuser("admin", password=password)
+        return f"sign in as admin, password {password}"
+    admin = users.filter(username="admin", is_superuser=True).first()
+    if admin is None:
+        return "sign in with your account"
+    if kept.exists() and admin.check_password(password := kept.read_text().strip()):
+        return f"sign in as admin, password {password}"
+    return "sign in as admin, with the password you set"
+
+
+@contextmanager
+def web_server(address: Address) -> Iterator[subprocess.Popen[bytes]]:
+    server = subprocess.Popen(
+        [sys.executable, "-m", "config.web", address.host, str(address.port)],
+        cwd=embedded.BASE_DIR,
+        start_new_session=True,  # Ctrl-C is for us, who then stop it in order
+    )
+    try:
+        yield server
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C: it takes no longer than GRACE
+        server.terminate()
+        try:
+            server.wait(web.GRACE + 2)
+        except subprocess.TimeoutExpired:
+            server.kill()
+
+
+def wait_until_it_answers(server: subprocess.Popen[bytes], address: Address) -> None:
+    while server.poll() is None:
+        client = http.client.HTTPConnection(address.here, address.port, timeout=5)
+        try:
+            client.request("GET", "/health/live")
+            client.getresponse()
+            return
+        except (OSError, http.client.HTTPException):
+            time.sleep(0.05)
+        finally:
+            client.close()
+    raise RunError(f"The web server does not start: see above (exit code {server.returncode}).")
+
+
+def welcome(address: Address, sign_in: str) -> str:
+    if not settings.OPEN_DESK:
+        desk = "with sign-in"
+    elif address.is_of_this_machine_only:
+        desk = "open: no sign-in, but only this machine can reach it"
+    else:
+        desk = "open: no sign-in, for everybody who can reach this machine"
+    url = address.url
+    return f"""
+Circdesk is running. Ctrl-C stops it.
+
+  API        {url}/api/        {desk}
+  Explorer   {url}/api/docs/   the same, to read and to try out (ReDoc: /api/redoc/)
+  Admin      {url}/admin/      {sign_in}
+"""
+
+
+def one_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,109 @@
+"""From a request to one operation: who acts, under which key, for real or as a rehearsal."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+
+from events.operations import Bytes, Key, Operation
+from events.recording import acting
+from library.exceptions import Refusal
+from rest.answers import Answer
+from rest.views import DeskView
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# A structured-field string in quotes, or the bare text that most clients send.
+_KEY = re.compile(r'"([\x20-\x21\x23-\x7e]{1,255})"|([\x21\x23-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?)')
+
+
+class InvalidKey(ValidationError):
+    """The Idempotency-Key header is unusable."""
+
+    default_code = "IDEMPOTENCY_KEY_INVALID"
+
+    def __init__(self) -> None:
+        super().__init__("An Idempotency-Key is 1 to 255 printable ASCII characters, quoted or bare.")
+
+
+class OperationView(DeskView):
+    """A view whose changes are operations."""
+
+    def change(self, operation: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run a PUT, PATCH or DELETE."""
+        with acting(self.request.user.pk):
+            return operation(*args, **kwargs)
+
+    def perform(
+        self,
+        operation: Operation[..., R],
+        answer: Callable[[R], Answer],
+        *,
+        would: Callable[[R], str] | str,
+        **kwargs: Any,
+    ) -> HttpResponseBase:
+        """Run a POST: once per Idempotency-Key if there is one, or only as if with `?dry_run=true`.
+
+        `would` names for a rehearsal what would happen.
+        """
+        with acting(self.request.user.pk):
+            if self.is_dry_run:
+                return self._rehearsed(operation, would, kwargs)
+            key = idempotency_key(self.request)
+            if key is None:
+                return answer(operation(**kwargs))
+            stored = operation.answered(key, lambda result: self._written(answer(result)), **kwargs)
+        response = HttpResponse(stored.body, status=stored.status, headers=stored.headers)
+        if stored.replayed:
+            response["Idempotency-Replayed"] = "true"
+        return response
+
+    @property
+    def is_dry_run(self) -> bool:
+        """Whether `?dry_run=true`. Raises ValidationError for anything but true and false."""
+        value = self.request.query_params.get("dry_run", "false")
+        if value not in ("true", "false"):
+            raise ValidationError({"dry_run": ["Write true or false."]})
+        return value == "true"
+
+    def _rehearsed(
+        self, operation: Operation[..., R], would: Callable[[R], str] | str, kwargs: dict[str, Any]
+    ) -> Answer:
+        try:
+            result = operation.rehearse(**kwargs)
+        except Refusal as refusal:
+            reasons = [reason.as_dict() for reason in refusal.reasons()]
+            return Answer({"would": "refuse", "refusals": reasons}, "This would be refused.")
+        return Answer(
+            {"would": would if isinstance(would, str) else would(result), "refusals": []}, "This would succeed."
+        )
+
+    def _written(self, answer: Answer) -> Bytes:
+        """The answer as bytes, made inside the operation so that it is committed with it."""
+        final = self.finalize_response(self.request, answer)
+        assert isinstance(final, Answer)
+        final.render()
+        return Bytes(final.status_code, final.content, dict(final.items()))
+
+
+def idempotency_key(request: Request, *, part: str = "") -> Key | None:
+    """The key of a request, None without the header. `part` tells the parts of a batch apart. Raises InvalidKey."""
+    header = request.headers.get("Idempotency-Key")
+    if header is None:
+        return None
+    matched = _KEY.fullmatch(header)
+    if matched is None:
+        raise InvalidKey
+    caller = f"user:{request.user.pk}" if request.user.is_authenticated else "open desk"
+    key = (matched[1] or matched[2]) + part
+    request_line = f"{request.method}\0{request.path}\0{request.META.get('QUERY_STRING', '')}\0{part}\0"
+    fingerprint = hashlib.sha256(request_line.encode() + request._request.body).hexdigest()
+    return Key(caller, key, fingerprint)

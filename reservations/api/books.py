@@ -1,0 +1,250 @@
+"""The catalogue over HTTP, with availability."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import F
+from django.db.models.functions import Coalesce, Left
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework.request import Request
+
+from accounts.permissions import CatalogueReader
+from library import cache, search
+from library.api.operations import OperationView
+from library.api.serializers import CopiesInput, CopyOut
+from library.exceptions import BookNotFound
+from library.models import Book, Copy
+from library.services import add_title, book_revision, branch_named
+from reservations import availability, titles
+from reservations.api.serializers import (
+    AvailabilityOut,
+    BookInput,
+    BookOut,
+    BookQuery,
+    CatalogueOut,
+    NewBookInput,
+    book_data,
+)
+from rest.answers import Answer
+from rest.pagination import Orderings, PageRequest, page_data, paginate
+from rest.schema import endpoint, page_of, page_query
+
+ORDERINGS: Orderings = {
+    "id": F("pk"),
+    "title": F("title"),
+    "author": Left("authors", 100),
+    "published_year": Coalesce("published_year", 0),
+}
+EXAMPLE = {"title": "Middlemarch", "author": "George Eliot", "isbn": "9780141439549", "copies": 2}
+FILTERS = [
+    OpenApiParameter("search", str, description="Words or beginnings of words of title and author; forgives typos."),
+    OpenApiParameter("author", str, description="A part of the author's name."),
+    OpenApiParameter("publisher", str),
+    OpenApiParameter("category", str),
+    OpenApiParameter("language", str),
+    OpenApiParameter("isbn", str, description="ISBN-10 or ISBN-13."),
+    OpenApiParameter("year_min", int),
+    OpenApiParameter("year_max", int),
+    OpenApiParameter("available", bool, description="`true`: a copy stands on the shelf."),
+    OpenApiParameter("branch", str, description="Copies of this branch count."),
+    OpenApiParameter("facets", bool, description="`true` adds the most frequent values with their counts."),
+]
+
+
+class BookList(OperationView):
+    permission_classes = [CatalogueReader]
+    tag = "catalogue"
+
+    @endpoint(
+        name="books_list",
+        summary="Search and list titles",
+        query=[*FILTERS, *page_query(ORDERINGS, "id")],
+        answers={200: page_of(BookOut)},
+    )
+    def get(self, request: Request) -> Answer:
+        asked = self.query(BookQuery)
+        page = PageRequest.of(request, ORDERINGS, "id")
+        # What depends on copies is asked of the database every time: it must equal what was last committed.
+        if asked.keys() & {"available", "branch"}:
+            found = _catalogue_page(asked, page)
+        else:
+            name = request.META.get("QUERY_STRING", "")
+            found = cache.read("book_list", cache.CATALOGUE, lambda: _catalogue_page(asked, page), name=name)
+        numbers = availability.of_many([row["id"] for row in found["rows"]])
+        results = [book_data(row, numbers[row["id"]]) for row in found["rows"] if row["id"] in numbers]
+        data = page_data(request, found["next"], found["previous"], found["count"], results)
+        return Answer(data if found["facets"] is None else data | {"facets": found["facets"]})
+
+    @endpoint(
+        name="books_create",
+        summary="Add a title",
+        description="`title` and `author` are enough; it gets one copy unless `copies` says otherwise.",
+        request=NewBookInput,
+        answers={201: BookOut},
+        refusals=["DUPLICATE"],
+        keyed=True,
+        example=EXAMPLE,
+    )
+    def post(self, request: Request) -> HttpResponseBase:
+        fields = self.parsed(NewBookInput)
+        fields["branch"] = branch_named(fields.get("branch"))
+        return self.perform(add_title, _added, would="add", at=timezone.now(), **fields)
+
+
+def _catalogue_page(asked: dict[str, Any], page: PageRequest) -> dict[str, Any]:
+    books = search.filtered(Book.objects.held(), asked)
+    found = paginate(books, page, ORDERINGS)
+    return {
+        "rows": CatalogueOut(found.rows, many=True).data,
+        "next": found.next,
+        "previous": found.previous,
+        "count": found.count,
+        "facets": search.facets(books) if asked.get("facets") else None,
+    }
+
+
+def _added(book: Book) -> Answer:
+    data = _fresh(book)
+    headers = {"Location": f"/api/books/{book.pk}/"}
+    return Answer(data, f"“{book.title}” added, number {book.pk}.", status=201, headers=headers)
+
+
+def _fresh(book: Book) -> dict[str, Any]:
+    """A title as it is now, asked of PostgreSQL alone: this may run while its lock is held."""
+    return book_data(CatalogueOut(book).data, availability.count([book.pk])[book.pk])
+
+
+def _etag(revision: str, version: int) -> str:
+    return f'"{revision}.{version}"'
+
+
+class BookDetail(OperationView):
+    permission_classes = [CatalogueReader]
+    tag = "catalogue"
+
+    @endpoint(name="books_read", summary="One title", answers={200: BookOut}, refusals=["BOOK_NOT_FOUND"])
+    def get(self, request: Request, book_id: int) -> Answer:
+        group = cache.title_group(book_id)
+        found = cache.read_many("book", {book_id: group}, _catalogue_of)
+        numbers = availability.of(book_id)
+        if book_id not in found:
+            raise BookNotFound(book_id)
+        catalogue, revision = found[book_id]
+        return Answer(book_data(catalogue, numbers), headers={"ETag": _etag(revision, numbers["version"])})
+
+    @endpoint(
+        name="books_replace",
+        summary="Replace a catalogue record",
+        description="Fields that are left out are emptied. Taking a title out of circulation cancels its reservations.",
+        request=BookInput,
+        answers={200: BookOut},
+        refusals=["BOOK_NOT_FOUND", "DUPLICATE"],
+        versioned=True,
+        example={"title": "Middlemarch", "author": "George Eliot", "publisher": "Penguin"},
+    )
+    def put(self, request: Request, book_id: int) -> Answer:
+        return self._edited(book_id, self.parsed(BookInput))
+
+    @endpoint(
+        name="books_update",
+        summary="Change a catalogue record",
+        description="Only the fields that are given. Taking a title out of circulation cancels its reservations.",
+        request=BookInput,
+        answers={200: BookOut},
+        refusals=["BOOK_NOT_FOUND", "DUPLICATE"],
+        versioned=True,
+        example={"in_circulation": False},
+    )
+    def patch(self, request: Request, book_id: int) -> Answer:
+        return self._edited(book_id, self.parsed(BookInput, partial=True))
+
+    def _edited(self, book_id: int, fields: dict[str, Any]) -> Answer:
+        book = self.change(
+            titles.edit_title,
+            book_id=book_id,
+            fields=fields,
+            at=timezone.now(),
+            expected=self.expected_revision(),
+        )
+        data = _fresh(book)
+        etag = _etag(book_revision(book), data["version"])
+        return Answer(data, f"“{book.title}” saved.", headers={"ETag": etag})
+
+    @endpoint(
+        name="books_withdraw",
+        summary="Withdraw a title",
+        description="The title and its copies leave the library for good. Reservations are cancelled.",
+        answers={200: None},
+        refusals=["BOOK_NOT_FOUND", "BOOK_HAS_OPEN_LOANS", "BUSY"],
+        versioned=True,
+    )
+    def delete(self, request: Request, book_id: int) -> Answer:
+        book = self.change(titles.withdraw_title, book_id=book_id, at=timezone.now(), expected=self.expected_revision())
+        return Answer(None, f"“{book.title}” withdrawn.")
+
+
+def _catalogue_of(book_ids: list[int]) -> dict[int, Any]:
+    books = Book.objects.held().filter(pk__in=book_ids)
+    return {book.pk: [CatalogueOut(book).data, book_revision(book)] for book in books}
+
+
+class BookAvailability(OperationView):
+    permission_classes = [CatalogueReader]
+    tag = "catalogue"
+
+    @endpoint(
+        name="books_availability",
+        summary="How many copies of a title are where",
+        answers={200: AvailabilityOut},
+        refusals=["BOOK_NOT_FOUND"],
+    )
+    def get(self, request: Request, book_id: int) -> Answer:
+        numbers = availability.of(book_id)
+        wait = availability.estimated_wait_days(numbers, at=timezone.now())
+        data = {name: value for name, value in numbers.items() if name != "due_at"}
+        return Answer(data | {"estimated_wait_days": wait})
+
+
+COPY_ORDERINGS: Orderings = {"id": F("pk"), "barcode": F("barcode")}
+
+
+class BookCopies(OperationView):
+    tag = "copies"
+
+    @endpoint(
+        name="copies_list",
+        summary="The copies of a title",
+        query=page_query(COPY_ORDERINGS, "id"),
+        answers={200: page_of(CopyOut)},
+        refusals=["BOOK_NOT_FOUND"],
+    )
+    def get(self, request: Request, book_id: int) -> Answer:
+        if not Book.objects.held().filter(pk=book_id).exists():
+            raise BookNotFound(book_id)
+        copies = Copy.objects.filter(book=book_id).select_related("branch")
+        page = paginate(copies, PageRequest.of(request, COPY_ORDERINGS, "id"), COPY_ORDERINGS)
+        results = CopyOut(page.rows, many=True).data
+        return Answer(page_data(request, page.next, page.previous, page.count, results))
+
+    @endpoint(
+        name="copies_create",
+        summary="Add copies",
+        description="They go to the line first, the rest to the shelf. Without `barcodes` they are numbered.",
+        request=CopiesInput,
+        answers={201: CopyOut(many=True)},
+        refusals=["BOOK_NOT_FOUND", "DUPLICATE"],
+        keyed=True,
+        example={"count": 2, "branch": "Main Library"},
+    )
+    def post(self, request: Request, book_id: int) -> HttpResponseBase:
+        asked = self.parsed(CopiesInput)
+        asked["branch"] = branch_named(asked.get("branch"))
+        return self.perform(titles.add_copies, _copies_added, would="add", at=timezone.now(), book_id=book_id, **asked)
+
+
+def _copies_added(copies: list[Copy]) -> Answer:
+    barcodes = ", ".join(copy.barcode for copy in copies)
+    return Answer(CopyOut(copies, many=True).data, f"Added: {barcodes}.", status=201)

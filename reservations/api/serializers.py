@@ -1,0 +1,190 @@
+"""Titles with their availability, and reservations, in and out."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.utils import timezone
+from rest_framework import serializers
+
+from library import isbn
+from library.api.serializers import OverrideInput
+from library.models import Book, Branch
+from library.services import branch_named
+from reservations import availability
+from reservations.models import Reservation
+from rest.serializers import Identifier, Moment, StrictSerializer, Text, WholeNumber, YesNo
+
+
+class CatalogueOut(serializers.Serializer[Book]):
+    """What the catalogue says of a title."""
+
+    id = serializers.IntegerField()
+    title = serializers.CharField()
+    author = serializers.CharField(source="authors")
+    isbn = serializers.CharField()
+    publisher = serializers.CharField()
+    category = serializers.CharField()
+    language = serializers.CharField()
+    published_year = serializers.IntegerField(allow_null=True)
+    in_circulation = serializers.BooleanField()
+
+
+class BookOut(CatalogueOut):
+    available = serializers.IntegerField(help_text="Copies that stand on the shelf.")
+    total = serializers.IntegerField(help_text="Copies that the library has: all but lost, missing and withdrawn ones.")
+    version = serializers.IntegerField(help_text="Grows with every change of the title, its copies and its line.")
+
+
+def book_data(catalogue: dict[str, Any], numbers: availability.Availability) -> dict[str, Any]:
+    """A `BookOut` of what the catalogue says and what is where."""
+    return {**catalogue, **{name: numbers[name] for name in ("available", "total", "version")}}  # type: ignore[literal-required]
+
+
+class BookInput(StrictSerializer):
+    title = Text(max_length=500)
+    author = Text(source="authors", max_length=1000, allow_blank=True, default="")
+    isbn = Text(max_length=32, allow_blank=True, default="", help_text="ISBN-10 or ISBN-13, with or without hyphens.")
+    publisher = Text(max_length=120, allow_blank=True, default="")
+    category = Text(max_length=50, allow_blank=True, default="")
+    language = Text(max_length=35, allow_blank=True, default="")
+    published_year = WholeNumber(min_value=-9999, max_value=9999, allow_null=True, default=None)
+    in_circulation = YesNo(default=True)
+
+    def validate_isbn(self, text: str) -> str:
+        if not text:
+            return ""
+        try:
+            return isbn.normalised(text)
+        except ValueError as error:
+            raise serializers.ValidationError(str(error)) from error
+
+
+class NewBookInput(BookInput):
+    copies = WholeNumber(min_value=0, max_value=100, default=1)
+    branch = Text(max_length=120, required=False, help_text="Where the copies stand; the main library by default.")
+
+
+class BookQuery(serializers.Serializer[Any]):
+    """The filters of the catalogue. All may be combined."""
+
+    search = serializers.CharField(required=False, max_length=200)
+    author = serializers.CharField(required=False, max_length=200)
+    publisher = serializers.CharField(required=False, max_length=120)
+    category = serializers.CharField(required=False, max_length=50)
+    language = serializers.CharField(required=False, max_length=35)
+    isbn = serializers.CharField(required=False, max_length=32)
+    year_min = serializers.IntegerField(required=False, min_value=-9999, max_value=9999)
+    year_max = serializers.IntegerField(required=False, min_value=-9999, max_value=9999)
+    available = serializers.BooleanField(required=False)
+    branch = serializers.CharField(required=False, max_length=120)
+    facets = serializers.BooleanField(required=False)
+
+    def validate_isbn(self, text: str) -> str:
+        try:
+            return isbn.normalised(text)
+        except ValueError as error:
+            raise serializers.ValidationError(str(error)) from error
+
+
+class BranchAvailabilityOut(serializers.Serializer[Any]):
+    branch = serializers.CharField()
+    total = serializers.IntegerField()
+    available = serializers.IntegerField()
+
+
+class AvailabilityOut(serializers.Serializer[Any]):
+    book_id = serializers.IntegerField()
+    total = serializers.IntegerField()
+    available = serializers.IntegerField()
+    on_loan = serializers.IntegerField()
+    on_hold_shelf = serializers.IntegerField()
+    waiting = serializers.IntegerField()
+    next_due_at = serializers.DateTimeField(allow_null=True)
+    estimated_wait_days = serializers.IntegerField(allow_null=True)
+    version = serializers.IntegerField()
+    branches = BranchAvailabilityOut(many=True)
+
+
+class ReservationOut(serializers.Serializer[Reservation]):
+    """A place in a line. `position` is 1 for the head, 0 once a copy is set aside, null when it has ended."""
+
+    id = serializers.IntegerField()
+    book_id = serializers.IntegerField()
+    title = serializers.CharField(source="book.title")
+    member_id = serializers.IntegerField(allow_null=True)
+    status = serializers.ChoiceField(Reservation.Status.choices)
+    position = serializers.IntegerField(allow_null=True)
+    placed_at = Moment()
+    estimated_wait_days = serializers.SerializerMethodField()
+    shelf_until = Moment(allow_null=True)
+    needed_by = Moment(allow_null=True)
+    copy_barcode = serializers.CharField(source="copy.barcode", default=None, allow_null=True)
+    branch = serializers.CharField(source="branch.name")
+
+    def get_estimated_wait_days(self, reservation: Reservation) -> int | None:
+        numbers = self.context["numbers"].get(reservation.book_id)
+        if numbers is None or reservation.position is None:
+            return None
+        return availability.wait_at(reservation.position, numbers, at=timezone.now())
+
+
+def reservation_data(reservations: list[Reservation], *, cached: bool = True) -> list[dict[str, Any]]:
+    """These as `ReservationOut`, in four statements however many they are.
+
+    `cached=False` asks PostgreSQL alone, for answers that are made while locks are held.
+    """
+    ids = [reservation.pk for reservation in reservations]
+    rows = Reservation.objects.with_position().filter(pk__in=ids).select_related("book", "copy", "branch")
+    found = {row.pk: row for row in rows}
+    numbers_of = availability.of_many if cached else availability.count
+    numbers = numbers_of({row.book_id for row in found.values() if row.is_live})
+    ordered = [found[pk] for pk in ids if pk in found]
+    data: list[dict[str, Any]] = ReservationOut(ordered, many=True, context={"numbers": numbers}).data
+    return data
+
+
+class ReservationInput(OverrideInput):
+    member_id = Identifier()
+    book_id = Identifier()
+    needed_by = Moment(required=False, help_text="Of no use afterwards. Without a zone it is the branch's time.")
+    branch = Text(required=False, max_length=120, help_text="Where to pick it up; the member's branch by default.")
+
+    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
+        data = super().validate(data)
+        branch = branch_named(data["branch"]) if "branch" in data else None
+        data["branch"] = branch
+        if "needed_by" in data:
+            data["needed_by"] = in_zone_of(branch, data["needed_by"])
+            if data["needed_by"] <= timezone.now():
+                raise serializers.ValidationError({"needed_by": "This moment has passed."}, code="past")
+        return data
+
+
+def in_zone_of(branch: Branch | None, moment: datetime) -> datetime:
+    """A naive moment is the branch's time, or the main branch's."""
+    if timezone.is_aware(moment):
+        return moment
+    return moment.replace(tzinfo=ZoneInfo((branch or branch_named(None)).time_zone))
+
+
+class ReorderInput(StrictSerializer):
+    priority = WholeNumber(min_value=-1000, max_value=1000, help_text="Lower goes first; 0 is usual.")
+    reason = Text(max_length=300)
+    version = WholeNumber(required=False, help_text="The line's version that you saw; another one now: `STALE_QUEUE`.")
+
+
+class ReasonInput(StrictSerializer):
+    reason = Text(required=False, max_length=300)
+
+
+class NoInput(StrictSerializer):
+    """Nothing is expected in the body."""
+
+
+class QueueOut(serializers.Serializer[Any]):
+    book_id = serializers.IntegerField()
+    version = serializers.IntegerField()
+    reservations = ReservationOut(many=True)

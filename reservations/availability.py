@@ -1,0 +1,141 @@
+"""How many copies of a title are where, and how many people wait.
+
+Lending never reads this: it is for people and machines that look. Counts come from one statement on the primary
+and are kept in Redis until the title changes (library/cache.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from functools import partial
+from typing import Any, TypedDict
+
+from django.db import connection, transaction
+
+from events.models import Event
+from library import cache
+from library.exceptions import BookNotFound
+from reservations.estimates import wait_in_days
+
+
+class BranchAvailability(TypedDict):
+    branch: str
+    total: int
+    available: int
+
+
+class Availability(TypedDict):
+    """Of one title. `total` counts the copies that the library has: all but lost, missing and withdrawn ones.
+
+    `version` is the id of the title's last event; `due_at` lists when the copies on loan are due, soonest first.
+    """
+
+    book_id: int
+    total: int
+    available: int
+    on_loan: int
+    on_hold_shelf: int
+    waiting: int
+    next_due_at: str | None
+    due_at: list[str]
+    version: int
+    branches: list[BranchAvailability]
+
+
+_COUNTS = """
+SELECT b.id,
+       coalesce(sum(c.total), 0), coalesce(sum(c.available), 0),
+       coalesce(sum(c.on_loan), 0), coalesce(sum(c.on_hold_shelf), 0),
+       (SELECT count(*) FROM reservations_reservation r WHERE r.book_id = b.id AND r.status = 'waiting'),
+       coalesce((SELECT max(e.id) FROM events_event e WHERE e.book_id = b.id), 0),
+       coalesce(json_agg(json_build_object('branch', c.branch, 'total', c.total, 'available', c.available)
+                         ORDER BY c.branch) FILTER (WHERE c.branch IS NOT NULL), '[]'),
+       (SELECT coalesce(json_agg(d.due_at ORDER BY d.due_at), '[]')
+        FROM library_copy d WHERE d.book_id = b.id AND d.status = 'on_loan')
+FROM library_book b
+LEFT JOIN LATERAL (
+    SELECT branch.name AS branch,
+           count(*) FILTER (WHERE copy.status NOT IN ('lost', 'missing', 'withdrawn')) AS total,
+           count(*) FILTER (WHERE copy.status = 'available') AS available,
+           count(*) FILTER (WHERE copy.status = 'on_loan') AS on_loan,
+           count(*) FILTER (WHERE copy.status = 'on_hold_shelf') AS on_hold_shelf
+    FROM library_copy copy JOIN library_branch branch ON branch.id = copy.branch_id
+    WHERE copy.book_id = b.id
+    GROUP BY branch.name
+) c ON true
+WHERE b.id = ANY(%s) AND b.withdrawn_at IS NULL
+GROUP BY b.id
+"""
+
+
+def count(book_ids: Iterable[int]) -> dict[int, Availability]:
+    """The present numbers, from PostgreSQL. Titles that do not exist or were withdrawn are left out."""
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNTS, [list(book_ids)])
+        return {
+            book_id: Availability(
+                book_id=book_id,
+                total=int(total),
+                available=int(available),
+                on_loan=int(on_loan),
+                on_hold_shelf=int(on_hold_shelf),
+                waiting=waiting,
+                next_due_at=_utc(due_at[0]) if due_at else None,
+                due_at=[_utc(moment) for moment in due_at],
+                version=version,
+                branches=branches,
+            )
+            for book_id, total, available, on_loan, on_hold_shelf, waiting, version, branches, due_at in cursor.fetchall()
+        }
+
+
+def _utc(moment: str) -> str:
+    return moment.replace("+00:00", "Z")
+
+
+def of_many(book_ids: Iterable[int]) -> dict[int, Availability]:
+    """The same through the cache: one round trip to Redis when warm, no SQL."""
+    return cache.read_many("availability", {book_id: cache.title_group(book_id) for book_id in book_ids}, count)
+
+
+def of(book_id: int) -> Availability:
+    """One title's numbers through the cache. Raises BookNotFound."""
+    found = of_many([book_id])
+    if book_id not in found:
+        raise BookNotFound(book_id)
+    return found[book_id]
+
+
+def estimated_wait_days(title: Availability, *, at: datetime) -> int | None:
+    """How long somebody who asks for the title now would wait, in days; None when nothing tells."""
+    return wait_at(title["waiting"] + 1 - title["available"], title, at=at)
+
+
+def wait_at(position: int, title: Availability, *, at: datetime) -> int | None:
+    """How long the reservation at this position may wait, in days; None when nothing tells."""
+    return wait_in_days(position, [datetime.fromisoformat(moment) for moment in title["due_at"]], at=at)
+
+
+# --- Forgetting what changed ------------------------------------------------------------------------
+
+
+def forget_after_commit(sender: type[Event], *, events: Iterable[Event], **_: Any) -> None:
+    """Receiver of `recorded`: drop what is cached of these titles as soon as the change is visible."""
+    if groups := _groups(events):
+        transaction.on_commit(partial(cache.forget, groups))
+
+
+def forget_published(events: Iterable[Event]) -> bool:
+    """The relay's turn: drop it again, in case the process that changed it died between commit and forgetting."""
+    return cache.forget(_groups(events))
+
+
+def _groups(events: Iterable[Event]) -> set[str]:
+    groups: set[str] = set()
+    for event in events:
+        if event.book_id is not None:
+            groups.add(cache.title_group(event.book_id))
+        if event.kind.startswith("book."):
+            groups.add(cache.CATALOGUE)
+    return groups

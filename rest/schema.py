@@ -1,0 +1,138 @@
+"""How views describe themselves to the OpenAPI document.
+
+An endpoint names the refusals that it can give; config/api/schema.py writes them out, with an example each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any, TypeVar
+
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import serializers
+
+from rest.pagination import LIMIT, MAX_LIMIT, Orderings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# What any endpoint, any that takes a body, and any POST that changes something may answer.
+ALWAYS = ("NOT_AUTHENTICATED", "PERMISSION_DENIED", "NOT_ACCEPTABLE", "DATABASE_UNAVAILABLE")
+WITH_BODY = ("MALFORMED_JSON", "VALIDATION_ERROR", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "BUSY")
+WITH_KEY = ("IDEMPOTENCY_KEY_INVALID", "IDEMPOTENCY_IN_PROGRESS", "IDEMPOTENCY_KEY_REUSED")
+
+KEY = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    description="Any text of up to 255 characters, new for every new request. Repeating a request with its key "
+    "repeats the answer, not the effect; it is kept for 24 hours.",
+)
+DRY_RUN = OpenApiParameter(
+    "dry_run", bool, description="`true` answers what would happen, with all refusals, and changes nothing."
+)
+IF_MATCH = OpenApiParameter(
+    "If-Match",
+    str,
+    OpenApiParameter.HEADER,
+    description="The `ETag` that you read. If the record was edited since, the answer is 412 `STALE_VERSION`.",
+)
+
+
+class EnvelopeSchema(AutoSchema):
+    """Wraps what a view declares as its data in the envelope."""
+
+    def _get_response_for_code(self, serializer: Any, status_code: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        response: dict[str, Any] = super()._get_response_for_code(serializer, status_code, *args, **kwargs)
+        content = response.get("content", {})
+        content.pop("application/problem+json", None)
+        for media in content.values():
+            media["schema"] = {
+                "type": "object",
+                "required": ["success", "message", "data"],
+                "properties": {
+                    "success": {"type": "boolean", "const": True},
+                    "message": {"type": "string"},
+                    "data": media["schema"],
+                },
+            }
+        return response
+
+    def get_tags(self) -> list[str]:
+        return [getattr(self.view, "tag", super().get_tags()[0])]
+
+
+def endpoint(
+    *,
+    name: str,
+    summary: str,
+    description: str = "",
+    answers: Mapping[int, Any],
+    request: Any = None,
+    refusals: Sequence[str] = (),
+    query: Sequence[OpenApiParameter] = (),
+    keyed: bool = False,
+    versioned: bool = False,
+    example: Any = None,
+) -> Callable[[F], F]:
+    """Describe one method of a view.
+
+    `answers` maps a status to the serializer of `data` (None: null). `keyed` says that Idempotency-Key and dry_run
+    work, `versioned` that If-Match does. `example` is a request body.
+    """
+    codes = [*refusals, *ALWAYS, *(WITH_BODY if request or keyed else ()), *(WITH_KEY if keyed else ())]
+    if query and not request:
+        codes.append("VALIDATION_ERROR")
+    if versioned:
+        codes.append("STALE_VERSION")
+    parameters = [*query, *([KEY, DRY_RUN] if keyed else ()), *([IF_MATCH] if versioned else ())]
+    decorate: Callable[[F], F] = extend_schema(
+        operation_id=name,
+        summary=summary,
+        description=description,
+        parameters=parameters,
+        request=request,
+        responses={
+            status: OpenApiResponse(data if data is not None else OpenApiTypes.NONE, description=DESCRIPTIONS[status])
+            for status, data in answers.items()
+        },
+        examples=[OpenApiExample("Example", value=example, request_only=True)] if example is not None else None,
+        extensions={"x-refusals": list(dict.fromkeys(codes))},
+    )
+    return decorate
+
+
+DESCRIPTIONS = {
+    200: "Done, or found.",
+    201: "Made.",
+    202: "Accepted: nothing was free, so the member joined the line.",
+    207: "One result for each operation.",
+}
+
+
+@cache
+def page_of(serializer: type[serializers.Serializer[Any]]) -> type[serializers.Serializer[Any]]:
+    """The serializer of a page of these."""
+    return type(
+        f"{serializer.__name__.removesuffix('Out')}Page",
+        (serializers.Serializer,),
+        {
+            "results": serializer(many=True),
+            "next": serializers.URLField(allow_null=True),
+            "previous": serializers.URLField(allow_null=True),
+            "count": serializers.IntegerField(required=False, help_text="Only with `count=true`; stops at 10,001."),
+        },
+    )
+
+
+def page_query(orderings: Orderings, default: str) -> list[OpenApiParameter]:
+    """The parameters that every list takes."""
+    names = [sign + name for name in orderings for sign in ("", "-")]
+    return [
+        OpenApiParameter("limit", int, description=f"How many, 1 to {MAX_LIMIT}.", default=LIMIT),
+        OpenApiParameter("ordering", str, enum=names, default=default),
+        OpenApiParameter("cursor", str, description="From `next` or `previous`; do not make your own."),
+        OpenApiParameter("count", bool, description="`true` adds a count, which stops at 10,001."),
+    ]

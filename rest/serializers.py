@@ -1,0 +1,103 @@
+"""What input serializers share: fields that refuse instead of guessing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time
+from typing import Any
+
+from django.utils.dateparse import parse_date, parse_datetime
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+BIGINT = 2**63 - 1
+YEARS = range(1900, 3000)
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """Refuses fields that it does not know."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        errors: dict[str, Any] = {}
+        if isinstance(data, Mapping):
+            unknown = sorted(set(map(str, data)) - set(self.fields))
+            errors = {name: [serializers.ErrorDetail("There is no such field here.", "unknown")] for name in unknown}
+        try:
+            value = super().to_internal_value(data)
+        except serializers.ValidationError as error:
+            if isinstance(error.detail, dict):
+                error.detail |= errors
+            raise
+        if errors:
+            raise serializers.ValidationError(errors)
+        return value
+
+
+class Text(serializers.CharField):
+    """Text as it was written: nothing is trimmed, and numbers are not text. Blank means nothing but white space."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(trim_whitespace=False, **kwargs)
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        if isinstance(data, str) and data and not data.strip() and not self.allow_blank:
+            self.fail("blank")
+        return super().run_validation(data)
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class WholeNumber(serializers.IntegerField):
+    """A whole number; not a string of digits, not 1.0, not true."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, bool) or not isinstance(data, int):
+            self.fail("invalid")
+        return data
+
+
+class Identifier(WholeNumber):
+    """An id of ours."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_value=1, max_value=BIGINT, **kwargs)
+
+
+class YesNo(serializers.BooleanField):
+    """true or false; not "yes", not 1."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
+@extend_schema_field(OpenApiTypes.DATETIME)
+class Moment(serializers.Field[datetime, str, str, Any]):
+    """An ISO 8601 moment. Without a zone it stays naive, to be read in the branch's; a mere date means its end."""
+
+    default_error_messages = {
+        "invalid": "Write a moment like 2026-12-31T23:59:59+01:00, or a date like 2026-12-31.",
+        "range": "The year must lie between 1900 and 2999.",
+    }
+
+    def to_internal_value(self, data: Any) -> datetime:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        try:
+            day: date | None = parse_date(data) if len(data) == 10 else None
+            moment = datetime.combine(day, time(23, 59, 59)) if day else parse_datetime(data)
+        except ValueError:
+            moment = None
+        if moment is None:
+            self.fail("invalid")
+        if moment.year not in YEARS:
+            self.fail("range")
+        return moment
+
+    def to_representation(self, value: datetime) -> str:
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")

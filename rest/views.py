@@ -1,0 +1,55 @@
+"""What all views of the API do alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http.response import HttpResponseBase
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import Serializer
+from rest_framework.views import APIView
+
+from rest.answers import Answer
+from rest.rendering import ProblemRenderer
+
+
+class DeskView(APIView):
+    """A resource or an action of the API."""
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        _ = request._request.body  # the size limit speaks before anything is parsed
+
+    def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Which methods there are here."""
+        return Answer({"methods": self.allowed_methods}, headers={"Allow": ", ".join(self.allowed_methods)})
+
+    def finalize_response(
+        self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
+        final = super().finalize_response(request, response, *args, **kwargs)
+        if isinstance(final, Answer) and isinstance(final.accepted_renderer, ProblemRenderer):
+            final.content_type = "application/json"  # only errors are problems
+        return final
+
+    def parsed(self, serializer: type[Serializer[Any]], **kwargs: Any) -> dict[str, Any]:
+        """The body, valid, as a dict. Raises ValidationError."""
+        return _valid(serializer(data=self.request.data, context={"request": self.request}, **kwargs))
+
+    def query(self, serializer: type[Serializer[Any]]) -> dict[str, Any]:
+        """The query parameters that the serializer knows, valid. Raises ValidationError."""
+        return _valid(serializer(data=self.request.query_params.dict(), context={"request": self.request}))
+
+    def expected_revision(self) -> str | None:
+        """The catalogue revision that `If-Match` names, None when any will do."""
+        header = self.request.headers.get("If-Match")
+        if header is None or header.strip() == "*":
+            return None
+        return header.strip().removeprefix("W/").strip('"').partition(".")[0]
+
+
+def _valid(serializer: Serializer[Any]) -> dict[str, Any]:
+    serializer.is_valid(raise_exception=True)
+    data: dict[str, Any] = dict(serializer.validated_data)
+    return data

@@ -1,0 +1,166 @@
+"""Rows for tests. What a row needs to be consistent comes with it: an open loan has its copy on loan, and so on."""
+
+from datetime import UTC, datetime, timedelta
+
+import factory
+from factory.django import DjangoModelFactory
+
+from accounts.models import User
+from circulation.models import Loan
+from library.models import Book, Branch, Copy, LoanPolicy, Member, MemberCategory
+from reservations.models import Reservation
+
+NOW = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)  # a Monday
+TODAY = NOW.date()
+
+
+def main_branch() -> Branch:
+    return Branch.objects.get(name=Branch.MAIN)
+
+
+def standard_category() -> MemberCategory:
+    return MemberCategory.objects.get(name=MemberCategory.STANDARD)
+
+
+def general_policy(**terms) -> LoanPolicy:
+    """The policy for every member and every title, after setting these terms."""
+    policy, _ = LoanPolicy.objects.update_or_create(member_category=None, book_category="", defaults=terms)
+    return policy
+
+
+class UserFactory(DjangoModelFactory):
+    class Meta:
+        model = User
+
+    class Params:
+        staff = factory.Trait(is_staff=True)
+
+    username = factory.Sequence("user{}".format)
+
+
+class BranchFactory(DjangoModelFactory):
+    class Meta:
+        model = Branch
+
+    name = factory.Sequence("Branch {}".format)
+
+
+class MemberCategoryFactory(DjangoModelFactory):
+    class Meta:
+        model = MemberCategory
+
+    name = factory.Sequence("category {}".format)
+
+
+class LoanPolicyFactory(DjangoModelFactory):
+    class Meta:
+        model = LoanPolicy
+
+
+class MemberFactory(DjangoModelFactory):
+    class Meta:
+        model = Member
+
+    class Params:
+        blocked = factory.Trait(blocked_reason="lost a card")
+        expired = factory.Trait(expires_on=TODAY - timedelta(days=1))
+
+    card_number = factory.Sequence("M{:05d}".format)
+    first_name = "Ada"
+    last_name = factory.Sequence("Lovelace{}".format)
+    category = factory.LazyFunction(standard_category)
+    branch = factory.LazyFunction(main_branch)
+
+
+class BookFactory(DjangoModelFactory):
+    """A title, with so many available `copies`."""
+
+    class Meta:
+        model = Book
+        skip_postgeneration_save = True
+
+    class Params:
+        out_of_circulation = factory.Trait(in_circulation=False)
+        withdrawn = factory.Trait(in_circulation=False, withdrawn_at=NOW)
+
+    title = factory.Sequence("Title {}".format)
+
+    @factory.post_generation
+    def copies(self, create, count, **extra):
+        CopyFactory.create_batch(count or 0, book=self, **extra)
+
+
+class CopyFactory(DjangoModelFactory):
+    class Meta:
+        model = Copy
+
+    class Params:
+        on_loan = factory.Trait(
+            status=Copy.Status.ON_LOAN,
+            holder=factory.SubFactory(MemberFactory),
+            due_at=NOW + timedelta(days=28),
+        )
+        on_hold_shelf = factory.Trait(status=Copy.Status.ON_HOLD_SHELF, holder=factory.SubFactory(MemberFactory))
+        in_transit = factory.Trait(status=Copy.Status.IN_TRANSIT)
+        missing = factory.Trait(status=Copy.Status.MISSING)
+        lost = factory.Trait(status=Copy.Status.LOST)
+        damaged = factory.Trait(status=Copy.Status.DAMAGED)
+        withdrawn = factory.Trait(status=Copy.Status.WITHDRAWN)
+
+    book = factory.SubFactory(BookFactory)
+    barcode = factory.Sequence("copy-{}".format)
+    branch = factory.LazyFunction(main_branch)
+
+
+class LoanFactory(DjangoModelFactory):
+    """An open loan and its copy on loan; `returned` and `overdue` alter that. Name a book or a copy, not both."""
+
+    class Meta:
+        model = Loan
+
+    class Params:
+        overdue = factory.Trait(lent_at=NOW - timedelta(days=40))
+        returned = factory.Trait(
+            returned_at=factory.LazyAttribute(lambda loan: loan.lent_at + timedelta(days=1)),
+            copy=factory.SubFactory(CopyFactory, book=factory.SelfAttribute("..book")),
+        )
+
+    member = factory.SubFactory(MemberFactory)
+    book = factory.SubFactory(BookFactory)
+    lent_at = NOW - timedelta(days=1)
+    due_at = factory.LazyAttribute(lambda loan: loan.lent_at + timedelta(days=28))
+    copy = factory.SubFactory(
+        CopyFactory,
+        book=factory.SelfAttribute("..book"),
+        status=Copy.Status.ON_LOAN,
+        holder=factory.SelfAttribute("..member"),
+        due_at=factory.SelfAttribute("..due_at"),
+    )
+
+
+class ReservationFactory(DjangoModelFactory):
+    """A place in a line, waiting. Each is placed a minute after the one made before it."""
+
+    class Meta:
+        model = Reservation
+
+    class Params:
+        suspended = factory.Trait(status=Reservation.Status.SUSPENDED)
+        ready = factory.Trait(
+            status=Reservation.Status.READY,
+            shelf_until=NOW + timedelta(days=7),
+            copy=factory.SubFactory(
+                CopyFactory,
+                book=factory.SelfAttribute("..book"),
+                status=Copy.Status.ON_HOLD_SHELF,
+                holder=factory.SelfAttribute("..member"),
+            ),
+        )
+        fulfilled = factory.Trait(status=Reservation.Status.FULFILLED, closed_at=NOW)
+        cancelled = factory.Trait(status=Reservation.Status.CANCELLED, closed_at=NOW)
+        expired = factory.Trait(status=Reservation.Status.EXPIRED, closed_at=NOW)
+
+    book = factory.SubFactory(BookFactory)
+    member = factory.SubFactory(MemberFactory)
+    placed_at = factory.Sequence(lambda n: NOW - timedelta(days=100) + timedelta(minutes=n))
+    branch = factory.SelfAttribute("member.branch")
