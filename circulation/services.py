@@ -282,7 +282,8 @@ def _lock_open_loan(
         loan = loans.filter(pk=loan_id).first() if held else None
         nothing = f"Loan {loan_id} has ended: nothing is on loan under it."
     else:
-        assert member_id is not None and book_id is not None
+        assert member_id is not None
+        assert book_id is not None
         book = locks.lock_book(book_id)
         loan = loans.filter(member_id=member_id, book=book).first()
         if loan is None and not Member.objects.filter(pk=member_id).exists():
@@ -317,7 +318,7 @@ def _lend_to_head(book: Book, copy: Copy, *, at: datetime) -> Reservation | None
     if not book.in_circulation:
         return None
     head = Reservation.objects.eligible(book, at, timezone.localdate(at)).in_order().first()
-    member = locks.try_lock_member(head.member_id) if head else None
+    member = locks.try_lock_member(head.member_id) if head and head.member_id else None
     if head is None or member is None:
         return None
     facts = facts_for(member, book, at=at, barcode=copy.barcode)

@@ -52,7 +52,7 @@ def main(host: str, port: int) -> None:
         interface=Interfaces.WSGI,
         blocking_threads=THREADS,
         websockets=False,
-        log_level=LogLevels.warning,
+        log_level=LogLevels.error,
         workers_kill_timeout=GRACE,
     )
     server.serve(target_loader=load_application, wrap_loader=False)

@@ -68,6 +68,9 @@ class PendingEvent(models.Model):
 
     event = models.OneToOneField(Event, primary_key=True, on_delete=models.DO_NOTHING, db_constraint=False)
 
+    def __str__(self) -> str:
+        return f"event {self.pk}"
+
 
 class StoredAnswer(models.Model):
     """The answer given under an Idempotency-Key, committed together with what it reports."""
@@ -84,3 +87,6 @@ class StoredAnswer(models.Model):
         constraints = [models.UniqueConstraint(fields=["caller", "key"], name="one_answer_per_key")]
         # The nightly sweep removes old answers by age.
         indexes = [models.Index(fields=["created_at"], name="answer_by_age")]
+
+    def __str__(self) -> str:
+        return f"{self.key} of {self.caller}"

@@ -18,7 +18,7 @@ _TURN = 0x63697263  # the advisory lock that one relay holds while another stand
 
 
 def relay_pending() -> int:
-    """Publish one batch. Returns how many events; 0 when there are none, another relay has the turn, or a handler failed."""
+    """Publish one batch. Returns how many events: none when another relay has the turn or a handler failed."""
     with transaction.atomic(durable=True):
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_TURN])
@@ -28,7 +28,8 @@ def relay_pending() -> int:
         if not ids:
             return 0
         events = list(Event.objects.filter(pk__in=ids).order_by("pk"))
-        if not all([handler(events) for handler in handlers]):
+        heard = [handler(events) for handler in handlers]
+        if not all(heard):
             return 0
         PendingEvent.objects.filter(pk__in=ids).delete()
         return len(ids)

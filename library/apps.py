@@ -14,7 +14,9 @@ class LibraryConfig(AppConfig):
 
 def ensure_base_rows(sender: AppConfig, using: str, **_: Any) -> None:
     """The rows that every library starts with: the main branch, the standard category, the general policy."""
-    branch, category, policy = (sender.get_model(name) for name in ("Branch", "MemberCategory", "LoanPolicy"))
+    # Typed loosely: models cannot be imported before the apps are ready.
+    models: list[Any] = [sender.get_model(name) for name in ("Branch", "MemberCategory", "LoanPolicy")]
+    branch, category, policy = models
     if branch._meta.db_table not in connections[using].introspection.table_names():
         return  # migrated back to before these tables existed
     branch.objects.using(using).get_or_create(name=branch.MAIN)

@@ -80,7 +80,12 @@ def read_many(
 def forget(groups: Iterable[str]) -> bool:
     """Make everything stored for these groups unreachable. Call it after commit. False: Redis did not hear it."""
     keys = [_token(group) for group in groups]
-    return not keys or _ask(lambda: (cache.delete_many(keys), True)[1]) is not None
+
+    def drop() -> bool:
+        cache.delete_many(keys)
+        return True
+
+    return not keys or _ask(drop) is True
 
 
 def _token(group: str) -> str:

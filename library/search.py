@@ -28,7 +28,7 @@ def found(books: QuerySet[Book], text: str) -> QuerySet[Book]:
 
 
 def filtered(books: QuerySet[Book], asked: dict[str, Any]) -> QuerySet[Book]:
-    """Titles that meet every condition: search, author, publisher, category, language, isbn, years, branch, available."""
+    """Titles that meet every condition asked, as BookQuery names them."""
     for exact in ("publisher", "category", "language", "isbn"):
         if exact in asked:
             books = books.filter(**{exact: asked[exact]})

@@ -58,7 +58,7 @@ def copy_revision(copy: Copy) -> str:
 
 
 def change(record: models.Model, fields: Mapping[str, Any], *, current: str, expected: str | None) -> list[str]:
-    """Write the fields that differ and return their names. Raises StaleVersion when the client edited an old version."""
+    """Write the fields that differ and return their names. Raises StaleVersion if the client edited an old version."""
     if expected is not None and expected != current:
         raise StaleVersion
     changed = [name for name, value in fields.items() if getattr(record, name) != value]

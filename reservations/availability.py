@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from functools import partial
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 from django.db import connection, transaction
 
@@ -44,15 +44,17 @@ class Availability(TypedDict):
 
 
 _COUNTS = """
-SELECT b.id,
-       coalesce(sum(c.total), 0), coalesce(sum(c.available), 0),
-       coalesce(sum(c.on_loan), 0), coalesce(sum(c.on_hold_shelf), 0),
-       (SELECT count(*) FROM reservations_reservation r WHERE r.book_id = b.id AND r.status = 'waiting'),
-       coalesce((SELECT max(e.id) FROM events_event e WHERE e.book_id = b.id), 0),
-       coalesce(json_agg(json_build_object('branch', c.branch, 'total', c.total, 'available', c.available)
-                         ORDER BY c.branch) FILTER (WHERE c.branch IS NOT NULL), '[]'),
+SELECT b.id AS book_id,
+       coalesce(sum(c.total), 0)::int AS total,
+       coalesce(sum(c.available), 0)::int AS available,
+       coalesce(sum(c.on_loan), 0)::int AS on_loan,
+       coalesce(sum(c.on_hold_shelf), 0)::int AS on_hold_shelf,
+       (SELECT count(*) FROM reservations_reservation r WHERE r.book_id = b.id AND r.status = 'waiting') AS waiting,
        (SELECT coalesce(json_agg(d.due_at ORDER BY d.due_at), '[]')
-        FROM library_copy d WHERE d.book_id = b.id AND d.status = 'on_loan')
+        FROM library_copy d WHERE d.book_id = b.id AND d.status = 'on_loan') AS due_at,
+       coalesce((SELECT max(e.id) FROM events_event e WHERE e.book_id = b.id), 0) AS version,
+       coalesce(json_agg(json_build_object('branch', c.branch, 'total', c.total, 'available', c.available)
+                         ORDER BY c.branch) FILTER (WHERE c.branch IS NOT NULL), '[]') AS branches
 FROM library_book b
 LEFT JOIN LATERAL (
     SELECT branch.name AS branch,
@@ -73,25 +75,12 @@ def count(book_ids: Iterable[int]) -> dict[int, Availability]:
     """The present numbers, from PostgreSQL. Titles that do not exist or were withdrawn are left out."""
     with connection.cursor() as cursor:
         cursor.execute(_COUNTS, [list(book_ids)])
-        return {
-            book_id: Availability(
-                book_id=book_id,
-                total=int(total),
-                available=int(available),
-                on_loan=int(on_loan),
-                on_hold_shelf=int(on_hold_shelf),
-                waiting=waiting,
-                next_due_at=_utc(due_at[0]) if due_at else None,
-                due_at=[_utc(moment) for moment in due_at],
-                version=version,
-                branches=branches,
-            )
-            for book_id, total, available, on_loan, on_hold_shelf, waiting, version, branches, due_at in cursor.fetchall()
-        }
-
-
-def _utc(moment: str) -> str:
-    return moment.replace("+00:00", "Z")
+        names = [column.name for column in cursor.description]
+        rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    for row in rows:
+        row["due_at"] = [moment.replace("+00:00", "Z") for moment in row["due_at"]]
+        row["next_due_at"] = next(iter(row["due_at"]), None)
+    return {row["book_id"]: cast(Availability, row) for row in rows}
 
 
 def of_many(book_ids: Iterable[int]) -> dict[int, Availability]:

@@ -164,7 +164,10 @@ class Reservation(models.Model):
 
     @property
     def position(self) -> int | None:
-        """1 for the head of those who wait, 0 once a copy is set aside, None when it has ended. From `with_position`."""
+        """1 for the head of those who wait, 0 once a copy is set aside, None when it has ended.
+
+        Needs a row of `with_position`.
+        """
         if self.status == self.Status.READY:
             return 0
         ahead: int = self.ahead  # type: ignore[attr-defined]  # annotated

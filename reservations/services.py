@@ -7,6 +7,7 @@ book's lock, so that nobody eligible waits beside a free copy.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Max
 from django.utils import timezone
@@ -290,7 +291,7 @@ def _end(
     record(_event(kind, reservation, at, copy_id=copy_id, reason=reason))
 
 
-def _event(kind: Event.Kind, reservation: Reservation, at: datetime, **facts: object) -> Event:
+def _event(kind: Event.Kind, reservation: Reservation, at: datetime, **facts: Any) -> Event:
     facts.setdefault("copy_id", reservation.copy_id)
     return event(
         kind,

@@ -1,4 +1,4 @@
-"""Keyset pages: a deep page costs what the first one costs, and nothing is skipped or repeated while rows come and go."""
+"""Keyset pages: a deep one costs what the first one costs; nothing is skipped or repeated while rows come and go."""
 
 from __future__ import annotations
 

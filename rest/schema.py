@@ -45,7 +45,7 @@ class EnvelopeSchema(AutoSchema):
     """Wraps what a view declares as its data in the envelope."""
 
     def _get_response_for_code(self, serializer: Any, status_code: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        response: dict[str, Any] = super()._get_response_for_code(serializer, status_code, *args, **kwargs)
+        response: dict[str, Any] = super()._get_response_for_code(serializer, status_code, *args, **kwargs)  # type: ignore[no-untyped-call]
         content = response.get("content", {})
         content.pop("application/problem+json", None)
         for media in content.values():

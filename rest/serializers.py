@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time
-from typing import Any
+from typing import Any, TypeVar
 
 from django.utils.dateparse import parse_date, parse_datetime
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+M = TypeVar("M")
+
 BIGINT = 2**63 - 1
 YEARS = range(1900, 3000)
+
+
+def written(serializer: type[serializers.Serializer[M]], rows: Iterable[M], **context: Any) -> list[dict[str, Any]]:
+    """The rows as this serializer writes them."""
+    writer = serializer(context=context)
+    return [writer.to_representation(row) for row in rows]
 
 
 class StrictSerializer(serializers.Serializer[Any]):

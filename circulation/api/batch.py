@@ -10,7 +10,6 @@ from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
-from rest_framework.settings import api_settings
 
 from circulation import services
 from circulation.api.desk import fulfilled, lent_or_queued, renewed, returned
@@ -100,7 +99,7 @@ class Batch(OperationView):
             return self._one(index, dict(asked))
         except Exception as error:
             # The same words and status as the operation would give by itself; a defect stays one.
-            response = api_settings.EXCEPTION_HANDLER(error, {"request": self.request, "view": self})
+            response = self.get_exception_handler()(error, {"request": self.request, "view": self})
             if response is None:
                 raise
             return {"status": response.status_code, "body": response.data}
@@ -114,8 +113,8 @@ class Batch(OperationView):
         checked.is_valid(raise_exception=True)
         kwargs = {"at": timezone.now(), **checked.validated_data}
         if self.is_dry_run:
-            would = self._rehearsed(operation, name, kwargs)
-            return {"status": would.status_code, "body": would.data}
+            rehearsed = self._rehearsed(operation, name, kwargs)
+            return {"status": rehearsed.status_code, "body": rehearsed.data}
         key = idempotency_key(self.request, part=f"#{index}")
         if key is None:
             made = answer(operation(**kwargs))

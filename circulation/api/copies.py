@@ -76,6 +76,8 @@ def _action(
     serializer = CopyReasonInput if gives_reason else NoInput
 
     class Action(OperationView):
+        tag = "copies"
+
         @endpoint(
             name=f"copies_{name}",
             summary=summary,
@@ -88,7 +90,6 @@ def _action(
             asked: dict[str, Any] = self.parsed(serializer)
             return self.perform(operation, _moved, would=name, barcode=barcode, at=timezone.now(), **asked)
 
-    Action.tag = "copies"
     return Action.as_view()
 
 

@@ -20,7 +20,7 @@ from reservations.api.serializers import in_zone_of
 from rest.answers import Answer
 from rest.pagination import Orderings, PageRequest, page_data, paginate
 from rest.schema import endpoint, page_of, page_query
-from rest.serializers import Moment
+from rest.serializers import Moment, written
 
 LOAN_ORDERINGS: Orderings = {"id": F("pk"), "due_at": F("due_at"), "lent_at": F("lent_at")}
 EVENT_ORDERINGS: Orderings = {"id": F("pk")}
@@ -46,7 +46,7 @@ def loan_page(request: Request, loans: LoanQuerySet, *, default: str) -> dict[st
     page = paginate(
         loans.select_related("book", "copy"), PageRequest.of(request, LOAN_ORDERINGS, default), LOAN_ORDERINGS
     )
-    return page_data(request, page.next, page.previous, page.count, LoanOut(page.rows, many=True).data)
+    return page_data(request, page.next, page.previous, page.count, written(LoanOut, page.rows))
 
 
 class LoanList(OperationView):
@@ -124,7 +124,7 @@ class EventList(OperationView):
         if "until" in asked:
             events = events.filter(occurred_at__lte=in_zone_of(None, asked["until"]))
         page = paginate(events, PageRequest.of(request, EVENT_ORDERINGS, "id"), EVENT_ORDERINGS)
-        results = EventOut(page.rows, many=True).data
+        results = written(EventOut, page.rows)
         return Answer(page_data(request, page.next, page.previous, page.count, results))
 
 

@@ -23,6 +23,7 @@ from library.services import branch_named, enrol, member_category_named, member_
 from rest.answers import Answer
 from rest.pagination import Orderings, PageRequest, page_data, paginate
 from rest.schema import endpoint, page_of, page_query
+from rest.serializers import written
 
 ORDERINGS: Orderings = {"id": F("pk"), "name": F("last_name"), "card_number": F("card_number")}
 # What PUT gives to fields that are left out.
@@ -76,7 +77,7 @@ class MemberList(OperationView):
                 | Q(first_name__istartswith=text)
             )
         page = paginate(rows, PageRequest.of(request, ORDERINGS, "id"), ORDERINGS)
-        results = MemberOut(page.rows, many=True).data
+        results = written(MemberOut, page.rows)
         return Answer(page_data(request, page.next, page.previous, page.count, results))
 
     @endpoint(

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from circulation.imports.files import read_text, rows_of
 from circulation.imports.loading import Kind, Report, load
-from circulation.imports.rows import Item, Refused, FileError
+from circulation.imports.rows import FileError, Item, Refused
 from events.exceptions import DomainError
 
 SILENT_FOR = 2.0  # seconds before progress is shown

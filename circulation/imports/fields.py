@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from circulation.imports.rows import RowError, Row
+from circulation.imports.rows import Row, RowError
 
 # Above it, JSON clients that know only floating-point numbers confuse ids; and PostgreSQL's sequence has room left.
 HIGHEST_ID = 2**53 - 1

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from circulation.imports import json_rows, sql_rows
-from circulation.imports.rows import Item, Progress, Reader, FileError
+from circulation.imports.rows import FileError, Item, Progress, Reader
 
 
 class Format(NamedTuple):

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from circulation.imports.rows import Item, Lines, Progress, Refused, Row, FileError
+from circulation.imports.rows import FileError, Item, Lines, Progress, Refused, Row
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 # int() refuses texts of more than 4,300 digits with an error of its own. Nobody needs more than these to see that

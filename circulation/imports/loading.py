@@ -11,7 +11,7 @@ from typing import ClassVar, Generic, Literal, Protocol, TypeVar
 
 from django.db import IntegrityError, models
 
-from circulation.imports.rows import RowError, Item, Note, Refused, Row
+from circulation.imports.rows import Item, Note, Refused, Row, RowError
 from events.exceptions import DomainError
 from events.operations import constraint_of
 from library.bulk import keep_ids_free

@@ -8,44 +8,20 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from sqlglot import ErrorLevel, exp
+from sqlglot import ErrorLevel, ParseError, Token, TokenError, TokenType, exp
 from sqlglot.dialects import Dialect
-from sqlglot.errors import ParseError, TokenError
-from sqlglot.tokenizer_core import Token, TokenType
 
-from circulation.imports.rows import RowError, Item, Lines, Note, Progress, Refused, Row, FileError
+from circulation.imports.rows import FileError, Item, Lines, Note, Progress, Refused, Row, RowError
 
 # The first that reads the whole file is taken: "names" first, then `names` and \' , then [names].
 DIALECTS = ("postgres", "mysql", "tsql")
 
 # What dumps contain besides rows, and an import can do without.
-IGNORED = {"ALTER", "ANALYZE", "BEGIN", "COMMENT", "COMMIT", "CREATE", "END", "LOCK", "PRAGMA", "SET", "START"} | {
-    "UNLOCK",
-    "USE",
-    "VACUUM",
-}
+_IGNORED = re.compile("ALTER|ANALYZE|BEGIN|COMMENT|COMMIT|CREATE|END|LOCK|PRAGMA|SET|START|UNLOCK|USE|VACUUM")
 # What else a file of statements may begin with.
-OTHER = {
-    "CALL",
-    "COPY",
-    "DELETE",
-    "DO",
-    "DROP",
-    "EXEC",
-    "EXECUTE",
-    "EXPLAIN",
-    "GRANT",
-    "INSERT",
-    "MERGE",
-    "REPLACE",
-} | {
-    "REVOKE",
-    "ROLLBACK",
-    "SELECT",
-    "TRUNCATE",
-    "UPDATE",
-    "WITH",
-}
+_OTHER = re.compile(
+    "CALL|COPY|DELETE|DO|DROP|EXEC|EXECUTE|EXPLAIN|GRANT|INSERT|MERGE|REPLACE|REVOKE|ROLLBACK|SELECT|TRUNCATE|UPDATE|WITH"
+)
 _BEGINNING = re.compile(r"(?:\s+|--[^\n]*(?:\n|$)|/\*.*?\*/|;)*(\w+)", re.DOTALL)
 
 # A file is read in pieces of about so many characters, which end where a statement ends.
@@ -61,7 +37,10 @@ _PARTS_OF_INSERT = {"this", "expression", "conflict", "ignore"}
 def recognises(text: str) -> bool:
     """Whether the first word, after comments, begins an SQL statement."""
     begins = _BEGINNING.match(text)
-    return begins is not None and begins[1].upper() in IGNORED | OTHER
+    if begins is None:
+        return False
+    word = begins[1].upper()
+    return bool(_IGNORED.fullmatch(word) or _OTHER.fullmatch(word))
 
 
 def rows(text: str, progress: Progress) -> Iterator[Item]:
@@ -83,12 +62,13 @@ class _File:
         self._text = text
         self._dialect = Dialect.get_or_raise(dialect)
         self._lines = Lines(text)
+        self._piece = ""
         self._columns: dict[str, list[str]] = {}  # of the tables that the file creates
 
     def items(self, progress: Progress) -> Iterator[Item]:
         start = 0
         while start < len(self._text):
-            start, tokens = self._piece(start)
+            start, tokens = self._read_piece(start)
             statement: list[tuple[int, Token]] = []
             for line, token in tokens:
                 if token.token_type != TokenType.SEMICOLON:
@@ -100,7 +80,7 @@ class _File:
                 yield from self._statement(statement)
             progress(start)
 
-    def _piece(self, start: int) -> tuple[int, list[tuple[int, Token]]]:
+    def _read_piece(self, start: int) -> tuple[int, list[tuple[int, Token]]]:
         """The tokens of the next statements with their lines, and where they end.
 
         What looks like the end of a statement may stand inside a text or a comment. Then the piece ends before
@@ -110,8 +90,9 @@ class _File:
         while True:
             ends = _END_OF_STATEMENT.search(self._text, start + size)
             end = ends.end() if ends else len(self._text)
+            self._piece = self._text[start:end]
             try:
-                tokens = self._dialect.tokenize(self._text[start:end])
+                tokens = self._dialect.tokenize(self._piece)
             except TokenError as error:
                 if end == len(self._text):
                     raise FileError(
@@ -129,7 +110,7 @@ class _File:
             yield from self._insert(statement)
         elif any(token.token_type == TokenType.INSERT for _, token in statement):
             yield Refused(line, f"There is an INSERT within this {word} statement. Is a semicolon missing?")
-        elif word in IGNORED:
+        elif _IGNORED.fullmatch(word):
             if word == "CREATE":
                 self._learn_columns(statement)
             yield Note(line, f"{word} is not run here: left out.")
@@ -166,7 +147,7 @@ class _File:
     def _parse(self, statement: list[tuple[int, Token]]) -> object:
         parser = self._dialect.parser(error_level=ErrorLevel.IMMEDIATE)
         try:
-            (parsed,) = parser.parse([token for _, token in statement])
+            (parsed,) = parser.parse([token for _, token in statement], self._piece)
         except ParseError as error:
             raise FileError(f"cannot be read as SQL: the statement that begins in line {statement[0][0]}.") from error
         return parsed

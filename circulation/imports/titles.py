@@ -18,7 +18,7 @@ from datetime import datetime
 
 from circulation.imports.fields import HIGHEST_ID, Fields
 from circulation.imports.loading import Kind, Taken
-from circulation.imports.rows import RowError, Row
+from circulation.imports.rows import Row, RowError
 from events.operations import operation
 from library import locks
 from library.bulk import create_titles

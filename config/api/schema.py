@@ -20,9 +20,7 @@ ERROR_COMPONENTS: dict[str, Any] = {
                 "properties": {
                     "message": {"type": "string", "description": "For people."},
                     "code": {"type": "string", "description": "For programs."},
-                    "details": {
-                        "description": "For a refusal all reasons, for invalid input the fields; else null, or further facts."
-                    },
+                    "details": {"description": "All reasons of a refusal, the invalid fields, further facts, or null."},
                     "status_code": {"type": "integer"},
                 },
             },

@@ -88,7 +88,7 @@ class MemberOut(serializers.Serializer[Member]):
 
 
 class MemberInput(StrictSerializer):
-    """A member has a `name`, or a `first_name` and `last_name`. What follows the last space of a name is the last name."""
+    """A `name`, or a `first_name` and a `last_name`. What follows the last space of a name is the last name."""
 
     name = Text(required=False, max_length=300)
     first_name = Text(required=False, max_length=150, allow_blank=True)

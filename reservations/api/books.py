@@ -31,6 +31,7 @@ from reservations.api.serializers import (
 from rest.answers import Answer
 from rest.pagination import Orderings, PageRequest, page_data, paginate
 from rest.schema import endpoint, page_of, page_query
+from rest.serializers import written
 
 ORDERINGS: Orderings = {
     "id": F("pk"),
@@ -98,7 +99,7 @@ def _catalogue_page(asked: dict[str, Any], page: PageRequest) -> dict[str, Any]:
     books = search.filtered(Book.objects.held(), asked)
     found = paginate(books, page, ORDERINGS)
     return {
-        "rows": CatalogueOut(found.rows, many=True).data,
+        "rows": written(CatalogueOut, found.rows),
         "next": found.next,
         "previous": found.previous,
         "count": found.count,
@@ -226,7 +227,7 @@ class BookCopies(OperationView):
             raise BookNotFound(book_id)
         copies = Copy.objects.filter(book=book_id).select_related("branch")
         page = paginate(copies, PageRequest.of(request, COPY_ORDERINGS, "id"), COPY_ORDERINGS)
-        results = CopyOut(page.rows, many=True).data
+        results = written(CopyOut, page.rows)
         return Answer(page_data(request, page.next, page.previous, page.count, results))
 
     @endpoint(
@@ -247,4 +248,4 @@ class BookCopies(OperationView):
 
 def _copies_added(copies: list[Copy]) -> Answer:
     barcodes = ", ".join(copy.barcode for copy in copies)
-    return Answer(CopyOut(copies, many=True).data, f"Added: {barcodes}.", status=201)
+    return Answer(written(CopyOut, copies), f"Added: {barcodes}.", status=201)

@@ -15,7 +15,7 @@ from library.models import Book, Branch
 from library.services import branch_named
 from reservations import availability
 from reservations.models import Reservation
-from rest.serializers import Identifier, Moment, StrictSerializer, Text, WholeNumber, YesNo
+from rest.serializers import Identifier, Moment, StrictSerializer, Text, WholeNumber, YesNo, written
 
 
 class CatalogueOut(serializers.Serializer[Book]):
@@ -40,7 +40,7 @@ class BookOut(CatalogueOut):
 
 def book_data(catalogue: dict[str, Any], numbers: availability.Availability) -> dict[str, Any]:
     """A `BookOut` of what the catalogue says and what is where."""
-    return {**catalogue, **{name: numbers[name] for name in ("available", "total", "version")}}  # type: ignore[literal-required]
+    return {**catalogue, **{name: numbers[name] for name in ("available", "total", "version")}}
 
 
 class BookInput(StrictSerializer):
@@ -142,8 +142,7 @@ def reservation_data(reservations: list[Reservation], *, cached: bool = True) ->
     numbers_of = availability.of_many if cached else availability.count
     numbers = numbers_of({row.book_id for row in found.values() if row.is_live})
     ordered = [found[pk] for pk in ids if pk in found]
-    data: list[dict[str, Any]] = ReservationOut(ordered, many=True, context={"numbers": numbers}).data
-    return data
+    return written(ReservationOut, ordered, numbers=numbers)
 
 
 class ReservationInput(OverrideInput):

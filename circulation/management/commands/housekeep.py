@@ -30,7 +30,8 @@ class Command(BaseCommand):
                 pass
             done = sweep(at=timezone.now())
             self.stdout.write(
-                f"{done.expired} reservations expired, {done.served} copies set aside, {done.answers} old answers dropped."
+                f"{done.expired} reservations expired, {done.served} copies set aside, "
+                f"{done.answers} old answers dropped."
             )
             return
         next_sweep = 0.0
