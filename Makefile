@@ -46,6 +46,9 @@ clean:
 define install
 @wanted="$$(cat requirements.txt $(1) | cksum)"; done=".venv/$(1).done"; \
 if [ "$$(cat "$$done" 2>/dev/null)" = "$$wanted" ] && .venv/bin/python -c "" 2>/dev/null; then exit 0; fi; \
+if [ -e .venv ] && [ ! -w .venv ]; then \
+	echo ".venv belongs to another account. Use that one, or remove .venv." >&2; exit 1; \
+fi; \
 if ! .venv/bin/python -c "import pip" 2>/dev/null; then \
 	for python in $(PYTHON) python3.14 python3.13 python3.12 python3.11 none; do \
 		"$$python" -c "import sys; sys.exit(sys.version_info < (3, 11))" 2>/dev/null && break; \

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 from circulation.exceptions import MemberHasOpenLoans
 from circulation.models import Loan
+from events.exceptions import Busy
 from events.models import Event
 from events.operations import operation
 from events.recording import event, record
 from library import locks
-from library.exceptions import refuse
+from library.exceptions import BookNotFound, refuse
 from library.models import Copy, Member
 from library.services import change, edit_member, member_revision
 from reservations.exceptions import ReservationExists
@@ -32,7 +34,8 @@ def settle_lines_of(member: Member, *, at: datetime) -> None:
     waiting = Reservation.objects.of(member).filter(status=Reservation.Status.WAITING, book__withdrawn_at=None)
     free = Copy.objects.filter(status=Copy.Status.AVAILABLE, book__in=waiting.values("book"))
     for book_id in free.values_list("book_id", flat=True).distinct().order_by("book_id"):
-        settle_title(book_id=book_id, at=at)
+        with suppress(BookNotFound, Busy):  # withdrawn meanwhile; or busy, and then the next sweep serves it
+            settle_title(book_id=book_id, at=at)
 
 
 @operation

@@ -29,7 +29,16 @@ from events.models import Event
 from events.operations import Restart, operation
 from events.recording import event, record
 from library import locks
-from library.exceptions import NO_OVERRIDE, CopyNotCirculating, MemberNotFound, Override, Refusal, refuse
+from library.exceptions import (
+    NO_OVERRIDE,
+    BookNotFound,
+    CopyNotCirculating,
+    MemberNotFound,
+    NotFound,
+    Override,
+    Refusal,
+    refuse,
+)
 from library.models import Book, Copy, Member
 from library.policies import policy_for
 from library.rules import member_refusals
@@ -276,11 +285,12 @@ def _lock_open_loan(
         title_id = Loan.objects.filter(pk=loan_id).values_list("book_id", flat=True).first()
         if title_id is None:
             raise LoanNotFound(loan_id)
-        # A title with an open loan cannot have been withdrawn.
-        held = Book.objects.held().filter(pk=title_id).exists()
-        book = locks.lock_book(title_id) if held else Book.objects.get(pk=title_id)
-        loan = loans.filter(pk=loan_id).first() if held else None
         nothing = f"Loan {loan_id} has ended: nothing is on loan under it."
+        try:
+            book = locks.lock_book(title_id)
+        except BookNotFound as error:  # a title is not withdrawn before all its loans have ended
+            raise CopyNotOnLoan(nothing) from error
+        loan = loans.filter(pk=loan_id).first()
     else:
         assert member_id is not None
         assert book_id is not None
@@ -400,9 +410,12 @@ def fulfil(*, reservation_id: int, at: datetime, override: Override = NO_OVERRID
     if found is None:
         raise ReservationNotFound(reservation_id)
     member_id, book_id = found
-    if member_id is None or not Book.objects.held().filter(pk=book_id).exists():
+    if member_id is None:
         raise line.closed(Reservation.objects.get(pk=reservation_id))
-    member, book = locks.lock_member_and_book(member_id, book_id=book_id)
+    try:
+        member, book = locks.lock_member_and_book(member_id, book_id=book_id)
+    except NotFound as error:  # neither title nor member goes before the reservation has ended
+        raise line.closed(Reservation.objects.get(pk=reservation_id)) from error
     reservation = Reservation.objects.get(pk=reservation_id)
     if not reservation.is_live:
         raise line.closed(reservation)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from django.db import IntegrityError, OperationalError, connection, transaction
 from psycopg import errors
+from psycopg_pool import PoolTimeout
 
 from events.exceptions import Busy, DomainError, KeyInProgress, KeyReused
 from events.models import StoredAnswer
@@ -19,6 +22,7 @@ R = TypeVar("R")
 # Serialization failures and deadlocks: PostgreSQL undid everything and invites another try.
 RETRYABLE = (errors.SerializationFailure, errors.DeadlockDetected)
 ATTEMPTS = 4
+PAUSE = 0.02  # seconds; at most this times the number of the attempt
 
 # Constraint name -> the refusal that the check before it would have given. Each app adds its own.
 refusal_of_constraint: dict[str, Callable[[], DomainError]] = {}
@@ -126,10 +130,17 @@ def operation(function: Callable[P, R]) -> Operation[P, R]:
 
 
 def _in_transaction(run: Callable[[], R]) -> R:
+    """Run in a transaction; again when PostgreSQL or the operation asks for it, or the connection had died before.
+
+    A connection lost at COMMIT is not tried again: whether it took effect cannot be known from here.
+    """
     for attempt in range(1, ATTEMPTS + 1):
+        committing = False
         try:
             with transaction.atomic(durable=True):
-                return run()
+                result = run()
+                committing = True
+            return result
         except Restart as restart:
             if attempt == ATTEMPTS:
                 raise Busy from restart
@@ -143,9 +154,30 @@ def _in_transaction(run: Callable[[], R]) -> R:
         except OperationalError as error:
             if isinstance(error.__cause__, errors.LockNotAvailable):
                 raise Busy from error
-            if not isinstance(error.__cause__, RETRYABLE) or attempt == ATTEMPTS:
+            # Waiting for a connection again, after having waited in vain, only keeps the caller waiting longer.
+            lost = connection_lost(error) and not isinstance(error.__cause__, PoolTimeout)
+            if attempt == ATTEMPTS or committing or not (lost or isinstance(error.__cause__, RETRYABLE)):
                 raise
+            if lost:
+                discard_dead_connections()
+        # Whoever was in the way needs a moment to finish.
+        time.sleep(random.uniform(0, PAUSE * attempt))
     raise AssertionError("unreachable")
+
+
+def connection_lost(error: Exception) -> bool:
+    """Whether the server went away, rather than refused a statement."""
+    cause = error.__cause__
+    if not isinstance(cause, errors.OperationalError):
+        return False
+    return cause.sqlstate is None or cause.sqlstate.startswith(("08", "57P"))
+
+
+def discard_dead_connections() -> None:
+    """Have this thread, and the pool, replace connections that a restarted server left dead."""
+    connection.close()
+    if pool := getattr(connection, "pool", None):
+        pool.check()
 
 
 def require_transaction() -> None:

@@ -150,7 +150,7 @@ class Copy(models.Model):
     }
 
     book = models.ForeignKey(Book, on_delete=models.PROTECT, related_name="copies", db_index=False)
-    barcode = models.CharField(max_length=64, validators=[RegexValidator(f"^{BARCODE}$")])
+    barcode = models.CharField(max_length=64, validators=[RegexValidator(rf"\A{BARCODE}\Z")])
     branch = models.ForeignKey(Branch, on_delete=models.PROTECT, related_name="copies")
     # In no index, so that a copy that moves is updated in its place (HOT).
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.AVAILABLE)

@@ -6,17 +6,27 @@ book's lock, so that nobody eligible waits beside a free copy.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 from django.db.models import Max
 from django.utils import timezone
 
+from events.exceptions import Busy
 from events.models import Event
 from events.operations import operation, require_transaction
 from events.recording import event, record
 from library import locks
-from library.exceptions import NO_OVERRIDE, CopyNotCirculating, InvalidTransition, Override, Refusal, refuse
+from library.exceptions import (
+    NO_OVERRIDE,
+    BookNotFound,
+    CopyNotCirculating,
+    InvalidTransition,
+    Override,
+    Refusal,
+    refuse,
+)
 from library.models import Book, Branch, Copy, Member
 from library.policies import policy_for
 from library.rules import member_refusals
@@ -159,9 +169,10 @@ def lock_reservation(reservation_id: int) -> tuple[Book, Reservation]:
     book_id = Reservation.objects.filter(pk=reservation_id).values_list("book_id", flat=True).first()
     if book_id is None:
         raise ReservationNotFound(reservation_id)
-    if not Book.objects.held().filter(pk=book_id).exists():
-        raise closed(Reservation.objects.get(pk=reservation_id))  # withdrawing a title ends its reservations
-    book = locks.lock_book(book_id)
+    try:
+        book = locks.lock_book(book_id)
+    except BookNotFound as error:  # withdrawing a title ends its reservations
+        raise closed(Reservation.objects.get(pk=reservation_id)) from error
     reservation = Reservation.objects.select_related("member__branch", "copy__branch", "branch").get(pk=reservation_id)
     reservation.book = book
     return book, reservation
@@ -265,9 +276,16 @@ def expire(*, book_id: int, at: datetime) -> list[Reservation]:
 
 
 def expire_everywhere(*, at: datetime) -> list[Reservation]:
-    """`expire` for every title that has something to expire, each in a transaction of its own."""
+    """`expire` for every title that has something to expire, each in a transaction of its own.
+
+    Titles that are busy are left for the next time.
+    """
     book_ids = Reservation.objects.lapsed(at).filter(book__withdrawn_at=None).values_list("book_id", flat=True)
-    return [ended for book_id in sorted(set(book_ids)) for ended in expire(book_id=book_id, at=at)]
+    ended: list[Reservation] = []
+    for book_id in sorted(set(book_ids)):
+        with suppress(BookNotFound, Busy):  # withdrawn meanwhile, or busy
+            ended += expire(book_id=book_id, at=at)
+    return ended
 
 
 @operation

@@ -75,6 +75,13 @@ class Identifier(WholeNumber):
         super().__init__(min_value=1, max_value=BIGINT, **kwargs)
 
 
+class IdentifierInQuery(serializers.IntegerField):
+    """An id of ours in a query string, where everything is text."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_value=1, max_value=BIGINT, **kwargs)
+
+
 class YesNo(serializers.BooleanField):
     """true or false; not "yes", not 1."""
 

@@ -19,7 +19,7 @@ from library.exceptions import CopyNotFound
 from library.models import Copy
 from library.services import branch_named, copy_revision, edit_copy
 from reservations.api.serializers import NoInput
-from rest.answers import Answer
+from rest.answers import Answer, etag
 from rest.schema import endpoint
 
 
@@ -53,7 +53,8 @@ class CopyDetail(OperationView):
 
 
 def _answer(copy: Copy, message: str = "") -> Answer:
-    return Answer(CopyOut(copy).data, message, headers={"ETag": f'"{copy_revision(copy)}.{copy.status}"'})
+    data = CopyOut(copy).data
+    return Answer(data, message, headers={"ETag": etag(copy_revision(copy), data)})
 
 
 def _moved(moved: Moved) -> Answer:

@@ -20,7 +20,7 @@ from reservations.api.serializers import in_zone_of
 from rest.answers import Answer
 from rest.pagination import Orderings, PageRequest, page_data, paginate
 from rest.schema import endpoint, page_of, page_query
-from rest.serializers import Moment, written
+from rest.serializers import IdentifierInQuery, Moment, written
 
 LOAN_ORDERINGS: Orderings = {"id": F("pk"), "due_at": F("due_at"), "lent_at": F("lent_at")}
 EVENT_ORDERINGS: Orderings = {"id": F("pk")}
@@ -28,14 +28,14 @@ EVENT_ORDERINGS: Orderings = {"id": F("pk")}
 
 class LoanQuery(serializers.Serializer[Any]):
     status = serializers.ChoiceField(["open", "overdue", "returned"], required=False)
-    member = serializers.IntegerField(required=False, min_value=1)
-    book = serializers.IntegerField(required=False, min_value=1)
+    member = IdentifierInQuery(required=False)
+    book = IdentifierInQuery(required=False)
 
 
 class EventQuery(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(CirculationEvent.KINDS, required=False)
-    book = serializers.IntegerField(required=False, min_value=1)
-    member = serializers.IntegerField(required=False, min_value=1)
+    book = IdentifierInQuery(required=False)
+    member = IdentifierInQuery(required=False)
     copy = serializers.CharField(required=False, max_length=64)
     since = Moment(required=False)
     until = Moment(required=False)

@@ -20,7 +20,7 @@ from library.api.serializers import MemberInput, MemberOut
 from library.exceptions import MemberNotFound
 from library.models import Member
 from library.services import branch_named, enrol, member_category_named, member_revision
-from rest.answers import Answer
+from rest.answers import Answer, etag
 from rest.pagination import Orderings, PageRequest, page_data, paginate
 from rest.schema import endpoint, page_of, page_query
 from rest.serializers import written
@@ -44,8 +44,9 @@ def _resolved(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _answer(member: Member, message: str = "", **kwargs: Any) -> Answer:
-    headers = {"ETag": f'"{member_revision(member)}"', **kwargs.pop("headers", {})}
-    return Answer(MemberOut(member).data, message, headers=headers, **kwargs)
+    data = MemberOut(member).data
+    headers = {"ETag": etag(member_revision(member), data), **kwargs.pop("headers", {})}
+    return Answer(data, message, headers=headers, **kwargs)
 
 
 def _enrolled(member: Member) -> Answer:

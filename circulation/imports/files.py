@@ -43,7 +43,7 @@ def read_text(path: Path) -> str:
 
 def rows_of(text: str, progress: Progress) -> Iterator[Item]:
     """The rows of a text in any of the formats. Raises FileError, at any row."""
-    beginning = text[:10_000].lstrip()
+    beginning = text.lstrip()
     for recognises, rows in FORMATS:
         if recognises(beginning):
             return rows(text, progress)

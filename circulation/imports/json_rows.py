@@ -7,12 +7,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from circulation.imports.rows import FileError, Item, Lines, Progress, Refused, Row
+from circulation.imports.rows import ENOUGH_DIGITS, FileError, Item, Lines, Progress, Refused, Row
 
 _SPACE = re.compile(r"[ \t\r\n]*")
-# int() refuses texts of more than 4,300 digits with an error of its own. Nobody needs more than these to see that
-# a number is too large.
-_ENOUGH_DIGITS = 40
 
 
 class _Pairs(tuple[tuple[str, Any], ...]):
@@ -30,13 +27,14 @@ def rows(text: str, progress: Progress) -> Iterator[Item]:
     Element by element, because the decoder keeps no positions. Raises FileError for anything but a list.
     """
     lines = Lines(text)
-    decoder = json.JSONDecoder(object_pairs_hook=_Pairs, parse_int=lambda digits: int(digits[:_ENOUGH_DIGITS]))
+    decoder = json.JSONDecoder(object_pairs_hook=_Pairs, parse_int=lambda digits: int(digits[:ENOUGH_DIGITS]))
     position = _skip_space(text, 0)
     if text[position] == "{":
         raise FileError("is one JSON object, where a list of them is needed: [{...}, {...}].")
     position = _skip_space(text, position + 1)
     if text.startswith("]", position):
-        return _expect_end(text, position + 1)
+        _expect_end(text, position + 1)
+        return
     while True:
         line = lines.at(position)
         try:
@@ -49,7 +47,8 @@ def rows(text: str, progress: Progress) -> Iterator[Item]:
         position = _skip_space(text, end)
         progress(position)
         if text.startswith("]", position):
-            return _expect_end(text, position + 1)
+            _expect_end(text, position + 1)
+            return
         if not text.startswith(",", position):
             raise FileError(_broken(text, position, "Expecting ',' delimiter"))
         position = _skip_space(text, position + 1)

@@ -117,10 +117,10 @@ def _records(kind: Kind[R], items: Iterable[Item], report: Report) -> Iterator[R
     for item in items:
         if isinstance(item, Note):
             report.told.append(item)
+        elif item.table is not None and item.table != kind.table:
+            others.setdefault(item.table, []).append(item.line)
         elif isinstance(item, Refused):
             report.refuse(item.line, item.reason)
-        elif item.table not in (kind.table, None):
-            others.setdefault(item.table, []).append(item.line)
         else:
             try:
                 record = kind.parse(item)

@@ -22,6 +22,7 @@ class Refused:
 
     line: int
     reason: str
+    table: str | None = None
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,10 @@ class FileError(Exception):
 class RowError(Exception):
     """A row that cannot become a record. The message says why."""
 
+
+# int() refuses texts of more than 4,300 digits with an error of its own. So many suffice to see that a number is
+# too large.
+ENOUGH_DIGITS = 40
 
 Item = Row | Refused | Note
 # Told now and then how many characters of the text were read.

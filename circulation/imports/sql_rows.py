@@ -11,18 +11,18 @@ from typing import Any
 from sqlglot import ErrorLevel, ParseError, Token, TokenError, TokenType, exp
 from sqlglot.dialects import Dialect
 
-from circulation.imports.rows import FileError, Item, Lines, Note, Progress, Refused, Row, RowError
+from circulation.imports.rows import ENOUGH_DIGITS, FileError, Item, Lines, Note, Progress, Refused, Row, RowError
 
 # The first that reads the whole file is taken: "names" first, then `names` and \' , then [names].
 DIALECTS = ("postgres", "mysql", "tsql")
 
 # What dumps contain besides rows, and an import can do without.
-_IGNORED = re.compile("ALTER|ANALYZE|BEGIN|COMMENT|COMMIT|CREATE|END|LOCK|PRAGMA|SET|START|UNLOCK|USE|VACUUM")
+_IGNORED = re.compile("ALTER|ANALYZE|BEGIN|COMMENT|COMMIT|CREATE|END|GO|LOCK|PRAGMA|SET|START|UNLOCK|USE|VACUUM")
 # What else a file of statements may begin with.
 _OTHER = re.compile(
     "CALL|COPY|DELETE|DO|DROP|EXEC|EXECUTE|EXPLAIN|GRANT|INSERT|MERGE|REPLACE|REVOKE|ROLLBACK|SELECT|TRUNCATE|UPDATE|WITH"
 )
-_BEGINNING = re.compile(r"(?:\s+|--[^\n]*(?:\n|$)|/\*.*?\*/|;)*(\w+)", re.DOTALL)
+_BEGINNING = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/|;)*(\w+)", re.DOTALL)
 
 # A file is read in pieces of about so many characters, which end where a statement ends.
 _PIECE = 200_000
@@ -105,7 +105,7 @@ class _File:
 
     def _statement(self, statement: list[tuple[int, Token]]) -> Iterator[Item]:
         line, first = statement[0]
-        word = first.text.upper()
+        word = first.text.upper().split()[0]
         if first.token_type == TokenType.INSERT:
             yield from self._insert(statement)
         elif any(token.token_type == TokenType.INSERT for _, token in statement):
@@ -149,7 +149,9 @@ class _File:
         try:
             (parsed,) = parser.parse([token for _, token in statement], self._piece)
         except ParseError as error:
-            raise FileError(f"cannot be read as SQL: the statement that begins in line {statement[0][0]}.") from error
+            raise FileError(
+                f"cannot be read as SQL: the statement that begins in line {statement[0][0]}. Is anything missing?"
+            ) from error
         return parsed
 
 
@@ -182,13 +184,13 @@ def _is_plain(insert: exp.Insert) -> bool:
 
 def _row(line: int, table: str, columns: list[str] | None, values: list[exp.Expression]) -> Row | Refused:
     if columns is None:
-        return Refused(line, f"Name the columns: INSERT INTO {table} (...) VALUES (...).")
+        return Refused(line, f"Name the columns: INSERT INTO {table} (...) VALUES (...).", table)
     if len(values) != len(columns):
-        return Refused(line, f"{_counted(len(values), 'value')} for {_counted(len(columns), 'column')}.")
+        return Refused(line, f"{_counted(len(values), 'value')} for {_counted(len(columns), 'column')}.", table)
     try:
         return Row(line, tuple(zip(columns, map(_value, values), strict=True)), table)
     except RowError as problem:
-        return Refused(line, str(problem))
+        return Refused(line, str(problem), table)
 
 
 def _value(node: exp.Expression) -> Any:
@@ -206,9 +208,7 @@ def _value(node: exp.Expression) -> Any:
 
 
 def _number(digits: str) -> int | Decimal:
-    # Not int(): see json_rows on very long numbers.
-    number = Decimal(digits)
-    return int(number) if digits.isdecimal() and number < 10**40 else number
+    return int(digits[:ENOUGH_DIGITS]) if digits.isdecimal() else Decimal(digits)
 
 
 def _counted(number: int, noun: str) -> str:

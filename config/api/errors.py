@@ -6,15 +6,17 @@ import json
 import logging
 from typing import Any
 
-from django.core.exceptions import PermissionDenied, RequestDataTooBig
-from django.db import DatabaseError, InterfaceError, OperationalError
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 from rest_framework.response import Response
 
 from events.exceptions import Busy, DomainError, Kind
+from events.operations import connection_lost, discard_dead_connections
 from library.api.operations import InvalidKey
-from library.exceptions import Refusal
+from library.exceptions import Refusal, StaleVersion
 
 logger = logging.getLogger(__name__)
 
@@ -84,8 +86,11 @@ def describe(error: Exception) -> tuple[int, str, str, Any] | None:
             return 403, "PERMISSION_DENIED", "You may not do this.", None
         case RequestDataTooBig():
             return 413, "PAYLOAD_TOO_LARGE", "The body is too large. At most 1 MB is read.", None
-        case OperationalError() | InterfaceError() if _is_outage(error):
+        case SuspiciousOperation():
+            return 400, "VALIDATION_ERROR", "This request cannot be understood.", None
+        case InterfaceError() | OperationalError() if isinstance(error, InterfaceError) or connection_lost(error):
             logger.error("The database does not answer: %s", error)
+            discard_dead_connections()
             return 503, "DATABASE_UNAVAILABLE", "The database does not answer. Please try again in a moment.", None
         case OperationalError():
             return describe(Busy())
@@ -116,9 +121,16 @@ def flattened(details: Any) -> dict[str, list[dict[str, str]]]:
     return found
 
 
+@csrf_exempt
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """Answers for paths that no route matches."""
     return _plain(request, 404, "NOT_FOUND", "There is nothing at this address.")
+
+
+def stale(request: HttpRequest) -> HttpResponse:
+    """Answers a GET whose `If-Match` names another version."""
+    found = StaleVersion()
+    return _plain(request, STATUS[found.kind], found.code, found.message)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
@@ -149,9 +161,3 @@ def _body(request: Any, status: int, code: str, message: str, details: Any) -> t
         return problem, "application/problem+json"
     error = {"message": message, "code": code, "details": details, "status_code": status}
     return {"success": False, "error": error}, None
-
-
-def _is_outage(error: DatabaseError | InterfaceError) -> bool:
-    """Whether the server is gone, rather than the statement cancelled by one of our time-outs."""
-    sqlstate = getattr(error.__cause__, "sqlstate", None)
-    return sqlstate is None or sqlstate[:2] in ("08", "57", "53", "58") or sqlstate == "25P03"

@@ -1,8 +1,12 @@
-"""What happens to requests before they are routed."""
+"""What happens to requests before they are routed, and to their answers afterwards."""
 
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.middleware.http import ConditionalGetMiddleware
+
+from config.api import errors
 
 SLASHED = ("/api/", "/admin/")
 
@@ -18,3 +22,23 @@ class OptionalSlashMiddleware:
             request.path_info += "/"
             request.path += "/"
         return self.get_response(request)
+
+
+class NoNulCookiesMiddleware:
+    """Ignores cookies with a NUL in them, for which PostgreSQL cannot even look."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        for name in [name for name, value in request.COOKIES.items() if "\0" in value]:
+            del request.COOKIES[name]
+        return self.get_response(request)
+
+
+class ConditionalMiddleware(ConditionalGetMiddleware):
+    """Answers 304 to a GET whose `If-None-Match` still holds, and an error in our form to a wrong `If-Match`."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        final = super().process_response(request, response)
+        return errors.stale(request) if final.status_code == 412 and final is not response else final

@@ -38,7 +38,9 @@ class OperationView(DeskView):
     """A view whose changes are operations."""
 
     def change(self, operation: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run a PUT, PATCH or DELETE."""
+        """Run a PUT, PATCH or DELETE. They cannot be rehearsed, so asking for that must not do it in earnest."""
+        if self.is_dry_run:
+            raise ValidationError({"dry_run": ["Only a POST can be rehearsed."]})
         with acting(self.request.user.pk):
             return operation(*args, **kwargs)
 
@@ -103,7 +105,9 @@ def idempotency_key(request: Request, *, part: str = "") -> Key | None:
     if matched is None:
         raise InvalidKey
     caller = f"user:{request.user.pk}" if request.user.is_authenticated else "open desk"
-    key = (matched[1] or matched[2]) + part
+    key: str = matched[1] or matched[2]
+    if part:  # hashed, so that it neither grows too long nor equals a key that somebody sends as it is
+        key = hashlib.sha256(key.encode()).hexdigest() + part
     request_line = f"{request.method}\0{request.path}\0{request.META.get('QUERY_STRING', '')}\0{part}\0"
     fingerprint = hashlib.sha256(request_line.encode() + request._request.body).hexdigest()
     return Key(caller, key, fingerprint)

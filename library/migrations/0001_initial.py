@@ -116,7 +116,7 @@ class Migration(migrations.Migration):
             name='Copy',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('barcode', models.CharField(max_length=64, validators=[django.core.validators.RegexValidator('^[A-Za-z0-9._-]{1,64}$')])),
+                ('barcode', models.CharField(max_length=64, validators=[django.core.validators.RegexValidator('\\A[A-Za-z0-9._-]{1,64}\\Z')])),
                 ('status', models.CharField(choices=[('available', 'Available'), ('on_loan', 'On loan'), ('on_hold_shelf', 'On the hold shelf'), ('in_transit', 'In transit'), ('missing', 'Missing'), ('lost', 'Lost'), ('damaged', 'Damaged'), ('withdrawn', 'Withdrawn')], default='available', max_length=16)),
                 ('due_at', models.DateTimeField(blank=True, null=True)),
                 ('book', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='copies', to='library.book')),

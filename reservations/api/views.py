@@ -30,6 +30,7 @@ from reservations.models import Reservation
 from rest.answers import Answer
 from rest.pagination import Orderings, PageRequest, page_data, paginate
 from rest.schema import endpoint, page_of, page_query
+from rest.serializers import IdentifierInQuery
 
 ORDERINGS: Orderings = {"id": F("pk"), "placed_at": F("placed_at")}
 QUEUE_SHOWS = 1000
@@ -37,8 +38,8 @@ QUEUE_SHOWS = 1000
 
 class ReservationQuery(serializers.Serializer[Any]):
     status = serializers.ChoiceField([*Reservation.Status.values, "live"], required=False)
-    member = serializers.IntegerField(required=False, min_value=1)
-    book = serializers.IntegerField(required=False, min_value=1)
+    member = IdentifierInQuery(required=False)
+    book = IdentifierInQuery(required=False)
 
 
 FILTERS = [

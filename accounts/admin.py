@@ -1,0 +1,8 @@
+"""Accounts in the admin, as Django keeps them."""
+
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin
+
+from accounts.models import User
+
+admin.site.register(User, UserAdmin)

@@ -1,0 +1,187 @@
+"""What happened, in the admin; and what lists and pages of every app share there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from django.contrib import admin
+from django.contrib.admin import ShowFacets
+from django.contrib.admin.utils import unquote
+from django.contrib.auth import get_user_model
+from django.core.paginator import Paginator
+from django.db.models import Model, OuterRef, QuerySet, Subquery
+from django.forms.models import BaseInlineFormSet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.functional import cached_property
+from django.utils.html import format_html
+
+from events.models import Event, PendingEvent, StoredAnswer
+
+if TYPE_CHECKING:  # generic for the type checker only
+    ModelAdmin = admin.ModelAdmin[Any]
+    TabularInline = admin.TabularInline[Any, Any]
+    InlineFormSet = BaseInlineFormSet[Any, Any, Any]
+    RowPaginator = Paginator[Any]
+else:
+    ModelAdmin, TabularInline = admin.ModelAdmin, admin.TabularInline
+    InlineFormSet, RowPaginator = BaseInlineFormSet, Paginator
+
+COUNTED = 10_000
+INLINE_ROWS = 50
+
+
+class AtLeast(int):
+    """A number that was not counted to its end, and says so."""
+
+    def __str__(self) -> str:
+        return f"{int(self)}+"
+
+
+class CappedPaginator(RowPaginator):
+    """Counts no further than people turn pages, so that a list of millions opens as fast as a short one."""
+
+    @cached_property
+    def count(self) -> int:
+        rows = self.object_list
+        assert isinstance(rows, QuerySet)
+        counted = rows.order_by()[: COUNTED + 1].count()
+        return AtLeast(COUNTED) if counted > COUNTED else counted
+
+
+class DeskAdmin(ModelAdmin):
+    """Lists that stay quick however long they are, and a history that is the event log."""
+
+    paginator = CappedPaginator
+    show_full_result_count = False
+    show_facets = ShowFacets.NEVER  # each would count the whole list
+    list_per_page = 50
+    ordering = ["-pk"]
+
+    def event_filter(self, row: Any) -> dict[str, Any]:
+        """Which events tell of this row: the query of the list of events."""
+        return {}
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The events about this row, in place of what was done to it through these pages only."""
+        row = self.get_object(request, unquote(object_id))
+        if row is None or not (wanted := self.event_filter(row)):
+            return super().history_view(request, object_id, extra_context)
+        return HttpResponseRedirect(f"{reverse('admin:events_event_changelist')}?{urlencode(wanted)}")
+
+
+class ReadOnly:
+    """For rows that only operations write."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class ShownRows(InlineFormSet):
+    """The first rows of a list that is shown on another row's page and never read from what was sent."""
+
+    # What Django asks a formset after saving.
+    new_objects: list[Any] = []
+    changed_objects: list[Any] = []
+    deleted_objects: list[Any] = []
+
+    def __init__(self, data: Any = None, files: Any = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+
+    def get_queryset(self) -> QuerySet[Any]:
+        if not hasattr(self, "_queryset"):
+            self._queryset = super().get_queryset()[:INLINE_ROWS]
+        return self._queryset
+
+    def is_valid(self) -> bool:
+        return True
+
+    def save(self, commit: bool = True) -> list[Any]:
+        return []
+
+
+class ReadOnlyInline(ReadOnly, TabularInline):
+    """A list on another row's page, of which nothing can be changed."""
+
+    formset = ShownRows
+    extra = 0
+    can_delete = False
+    show_change_link = True
+
+
+class ReadOnlyAdmin(ReadOnly, DeskAdmin):
+    """Pages of which nothing can be changed."""
+
+    actions = None
+
+
+class EventLog(ReadOnlyAdmin):
+    """Events, with the names of those who asked for them. Each number narrows the list to what it names."""
+
+    list_display = ["id", "occurred_at", "kind", "title", "copy", "member", "actor"]
+    list_filter = ["kind", "occurred_at"]
+    fields = ["kind", "occurred_at", "actor", "book_id", "copy_id", "member_id", "loan_id", "reservation_id", "payload"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        # Not a join: an event refers without foreign keys, and outlives the account.
+        actors = get_user_model()._default_manager.filter(pk=OuterRef("actor_id")).values("username")
+        return super().get_queryset(request).annotate(actor_name=Subquery(actors))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return ["actor"]
+
+    @admin.display(description="Asked for by")
+    def actor(self, event: Any) -> str:
+        return event.actor_name or (f"account {event.actor_id}" if event.actor_id else "")
+
+    @admin.display(description="Title")
+    def title(self, event: Any) -> str:
+        return self._narrowing(event, "book_id")
+
+    @admin.display(description="Copy")
+    def copy(self, event: Any) -> str:
+        return self._narrowing(event, "copy_id")
+
+    @admin.display(description="Member")
+    def member(self, event: Any) -> str:
+        return self._narrowing(event, "member_id")
+
+    def _narrowing(self, event: Any, column: str, text: str = "") -> str:
+        number = getattr(event, column)
+        return format_html('<a href="?{}={}">{}</a>', column, number, text or number) if number else ""
+
+
+@admin.register(Event)
+class EventAdmin(EventLog):
+    """Everything that happened."""
+
+
+@admin.register(PendingEvent)
+class PendingEventAdmin(ReadOnlyAdmin):
+    """Events that are still to be published. The list is empty most of the time."""
+
+    list_display = ["pk", "event"]
+    list_select_related = ["event"]
+
+
+@admin.register(StoredAnswer)
+class StoredAnswerAdmin(ReadOnlyAdmin):
+    """Which requests were answered under an Idempotency-Key. What was answered is nobody else's business."""
+
+    list_display = ["id", "caller", "key", "status", "created_at"]
+    list_filter = ["created_at"]
+    search_fields = ["key__exact"]
+    search_help_text = "A whole key"
+    fields = ["caller", "key", "fingerprint", "status", "created_at"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).defer("body", "headers")

@@ -1,0 +1,313 @@
+"""Branches, member categories and loan policies in the admin; and the pages whose changes are operations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.auth import get_permission_codename
+from django.contrib.postgres.search import SearchQuery
+from django.db.models import PROTECT, Model, Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from events.admin import DeskAdmin
+from events.exceptions import DomainError
+from events.recording import acting
+from library.exceptions import Refusal
+from library.models import Book, Branch, Copy, LoanPolicy, Member, MemberCategory
+from library.services import revision
+
+if TYPE_CHECKING:  # generic for the type checker only
+    ModelForm = forms.ModelForm[Any]
+else:
+    ModelForm = forms.ModelForm
+
+ACTION_ROWS = 100
+REASON_LENGTH = 300
+
+
+# --- Pages whose changes are operations --------------------------------------------------------------------
+
+
+class OperationForm(ModelForm):
+    """Reads what is to be changed, and shows why an operation refused it."""
+
+    # What the row was when the page was made, so that nobody undoes a change that they did not see.
+    revision = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    versioned: ClassVar[tuple[str, ...]] = ()
+    refusal: ClassVar[DomainError | None] = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk is not None:
+            self.initial["revision"] = revision(self.instance, self.versioned)
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        if self.refusal is not None:
+            fields = [name for name in self.refusal.details or {} if name in self.fields]
+            self.add_error(fields[0] if fields else None, reasons(self.refusal))  # type: ignore[arg-type]
+        return cleaned
+
+    def validate_constraints(self) -> None:
+        """Nothing: the operation will say which field is not unique, in a sentence."""
+
+
+def reasons(refusal: DomainError) -> list[str]:
+    """Every reason of a refusal, for people."""
+    return [reason.message for reason in refusal.reasons()] if isinstance(refusal, Refusal) else [refusal.message]
+
+
+class OperationAdmin(DeskAdmin):
+    """Pages whose every change is one operation, asked for by whoever is signed in.
+
+    Django's log of changes is not kept: the events are the record, and they do not keep a deleted member's name.
+    """
+
+    fieldsets: Any = ()
+    add_fieldsets: ClassVar[Any] = ()
+    add_form: ClassVar[type[OperationForm] | None] = None
+
+    def create(self, request: HttpRequest, data: dict[str, Any]) -> Any:
+        """Run the operation that adds a row, and return the row."""
+        raise NotImplementedError
+
+    def edit(self, request: HttpRequest, row: Any, data: dict[str, Any], expected: str | None) -> None:
+        """Run the operation that changes a row."""
+        raise NotImplementedError
+
+    # Django would wrap these views in a transaction. An operation opens its own and never nests, and nothing
+    # else is written here, so the views run outside of any.
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        with acting(request.user.pk):
+            try:
+                return self._changeform_view(request, object_id, form_url, extra_context)
+            except DomainError as refusal:
+                # Once more, with a form that is invalid for this reason: it keeps what was typed.
+                request.refusal = refusal  # type: ignore[attr-defined]
+                return self._changeform_view(request, object_id, form_url, extra_context)
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        with acting(request.user.pk):
+            try:
+                return self._delete_view(request, object_id, extra_context)
+            except DomainError as refusal:
+                self.tell(request, refusal)
+                page = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
+                return HttpResponseRedirect(reverse(page, args=[object_id]))
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        with acting(request.user.pk):
+            return super().changelist_view(request, extra_context)
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> type[forms.ModelForm[Any]]:
+        if obj is None and self.add_form is not None:
+            kwargs["form"] = self.add_form
+        form = super().get_form(request, obj, change, **kwargs)
+        return type(form.__name__, (form,), {"refusal": getattr(request, "refusal", None)})
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is None:
+            return self.add_fieldsets
+        if not self.has_change_permission(request, obj):
+            return self.fieldsets
+        return [*self.fieldsets, (None, {"fields": ["revision"]})]
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        data = dict(form.cleaned_data)
+        expected = data.pop("revision") or None
+        if change:
+            self.edit(request, obj, data, expected)
+        else:
+            obj.pk = self.create(request, data).pk
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> None:  # type: ignore[override]
+        """Nothing: see the class."""
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> None:  # type: ignore[override]
+        """Nothing: see the class."""
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> None:  # type: ignore[override]
+        """Nothing: see the class."""
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[list[Any], dict[Any, Any], set[Any], Any]:
+        """The rows alone: whether they may go, and what goes with them, is for the operation to say."""
+        rows = [str(row) for row in objs]
+        return rows, {self.opts.verbose_name_plural: len(rows)}, set(), []
+
+    # --- Actions on lists ---
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Actions need the permission to change, also where a form changes nothing."""
+        codename = get_permission_codename("change", self.opts)
+        return request.user.has_perm(f"{self.opts.app_label}.{codename}")  # type: ignore[union-attr]
+
+    def carry_out(
+        self,
+        request: HttpRequest,
+        rows: QuerySet[Any],
+        run: Callable[[Any, str], str],
+        *,
+        question: str = "",
+        reason: Literal["", "optional", "required"] = "",
+    ) -> HttpResponse | None:
+        """Run an operation for each of the chosen rows and tell what became of every one.
+
+        `run` gets the row and the reason and returns what to tell. With a question, a page asks it first, and for
+        the reason.
+        """
+        chosen = list(rows[: ACTION_ROWS + 1])
+        if len(chosen) > ACTION_ROWS:
+            self.message_user(request, f"Choose at most {ACTION_ROWS} at a time. Nothing was done.", messages.ERROR)
+            return None
+        why = request.POST.get("reason", "").strip()
+        unclear = len(why) > REASON_LENGTH or (reason == "required" and not why)
+        if question and ("confirmed" not in request.POST or unclear):
+            return self._ask(request, chosen, question, reason)
+        for row in chosen:
+            try:
+                message = run(row, why)
+            except DomainError as refusal:
+                self.tell(request, refusal)
+            else:
+                self.message_user(request, message, messages.SUCCESS)
+        return None
+
+    def _ask(self, request: HttpRequest, rows: list[Any], question: str, reason: str) -> TemplateResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Are you sure?",
+            "opts": self.opts,
+            "media": self.media,
+            "question": question,
+            "reason": reason,
+            "reason_length": REASON_LENGTH,
+            "rows": rows,
+            "action": request.POST["action"],
+            "checkbox": ACTION_CHECKBOX_NAME,
+        }
+        return TemplateResponse(request, "admin/library/confirm_action.html", context)
+
+    def tell(self, request: HttpRequest, refusal: DomainError) -> None:
+        """Show why something was refused."""
+        for reason in reasons(refusal):
+            self.message_user(request, reason, messages.ERROR)
+
+
+# --- Searching ---------------------------------------------------------------------------------------------
+
+
+def members_like(members: QuerySet[Member], text: str) -> QuerySet[Member]:
+    """Members with this card number or e-mail address, or with names that begin with these words."""
+    by_name = Q()
+    for word in text.split():
+        by_name &= Q(last_name__istartswith=word) | Q(first_name__istartswith=word)
+    return members.filter(Q(card_number=text) | Q(email__iexact=text) | by_name)
+
+
+def concerning(text: str) -> Q:
+    """Rows about a copy with this barcode, a member as of `members_like`, or a title with these words."""
+    words = SearchQuery(text, config="circdesk")
+    return (
+        Q(copy__in=Copy.objects.filter(barcode=text).values("pk"))
+        | Q(member__in=members_like(Member.objects.all(), text).values("pk"))
+        | Q(book__in=Book.objects.filter(search_vector=words).values("pk"))
+    )
+
+
+# --- What has no operations ----------------------------------------------------------------------------------
+
+
+class NameForm(ModelForm):
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        others = self._meta.model._default_manager.exclude(pk=self.instance.pk)
+        if others.filter(name__iexact=name).exists():
+            raise forms.ValidationError("There is one with this name already.")
+        return name
+
+
+class NamedAdmin(DeskAdmin):
+    """Rows that others refer to. The one that the service asks for by name keeps it, and stays."""
+
+    form = NameForm
+    search_fields = ["name"]
+    ordering = ["name"]
+    needed: ClassVar[str]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return ["name"] if obj is not None and obj.name == self.needed else []
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and (obj is None or obj.name != self.needed)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """What is in use stays. Counted, where Django would list every copy of a branch."""
+        used = [users for relation in self.opts.related_objects if (users := _users(relation, objs))]
+        return ([], {}, set(), used) if used else super().get_deleted_objects(objs, request)
+
+
+def _users(relation: Any, rows: Any) -> str:
+    if relation.on_delete is not PROTECT:
+        return ""
+    model: type[Model] = relation.related_model
+    count = model._base_manager.filter(**{f"{relation.field.name}__in": rows}).count()
+    return f"{count} {model._meta.verbose_name_plural}" if count else ""
+
+
+@admin.register(Branch)
+class BranchAdmin(NamedAdmin):
+    needed = Branch.MAIN
+    list_display = ["name", "time_zone"]
+
+
+@admin.register(MemberCategory)
+class MemberCategoryAdmin(NamedAdmin):
+    needed = MemberCategory.STANDARD
+    list_display = ["name"]
+
+
+@admin.register(LoanPolicy)
+class LoanPolicyAdmin(DeskAdmin):
+    TERMS: ClassVar[Mapping[str, Any]] = {
+        "fields": [
+            "loan_days",
+            "max_loans",
+            "max_renewals",
+            "max_reservations",
+            "shelf_days",
+            "lend_while_overdue",
+        ]
+    }
+
+    list_display = ["__str__", *TERMS["fields"]]
+    list_filter = ["member_category"]
+    list_select_related = ["member_category"]
+    ordering = ["member_category__name", "book_category"]
+    fieldsets = [
+        (
+            "For whom and what",
+            {
+                "fields": ["member_category", "book_category"],
+                "description": "Of the policies that fit a member and a title, the most specific decides.",
+            },
+        ),
+        ("Terms", TERMS),
+    ]

@@ -1,0 +1,41 @@
+"""Clients of the API."""
+
+import pytest
+from django.core.cache import cache
+from django.test import TestCase
+from rest_framework.test import APIClient
+
+from tests.factories import UserFactory
+
+
+class Client(APIClient):
+    """Does after each request what waits for the commit, which the test's own transaction never reaches."""
+
+    def request(self, **request):
+        with TestCase.captureOnCommitCallbacks(execute=True):
+            return super().request(**request)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered():
+    """The cache outlives the rows that a test rolls back."""
+    cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _static_files_uncollected(settings):
+    settings.WHITENOISE_AUTOREFRESH = settings.WHITENOISE_USE_FINDERS = True
+
+
+@pytest.fixture
+def anyone():
+    """Presents no credential, as a browser does that enforces nothing."""
+    return Client()
+
+
+@pytest.fixture
+def api(db):
+    """A librarian, signed in."""
+    client = Client()
+    client.force_authenticate(UserFactory(staff=True))
+    return client

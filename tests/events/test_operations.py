@@ -1,0 +1,500 @@
+"""The transaction of an operation: whole or not at all, retried, rehearsed, answered once per key."""
+
+import threading
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+from django.db import IntegrityError, OperationalError, connection, transaction
+
+from events import operations
+from events.exceptions import DomainError
+from events.models import Event, PendingEvent, StoredAnswer
+from events.operations import ATTEMPTS, Bytes, Key, Restart, constraint_of, operation, require_transaction
+from events.recording import acting, event, record
+from library import locks
+from library.exceptions import CopyNotCirculating
+from library.models import Branch, Member
+from tests.factories import NOW, BookFactory, BranchFactory, MemberFactory
+from tests.refusals import refused
+
+pytestmark = pytest.mark.django_db
+
+
+@operation
+def rename(member: Member, name: str) -> str:
+    """Give a member another name."""
+    Member.objects.filter(pk=member.pk).update(first_name=name)
+    return name
+
+
+def name_of(member: Member) -> str:
+    return Member.objects.get(pk=member.pk).first_name
+
+
+class OtherDesk:
+    """Statements in a transaction on a connection of its own."""
+
+    def __init__(self):
+        parameters = connection.get_connection_params()
+        self.connection = psycopg.connect(
+            **{name: parameters[name] for name in ("host", "port", "user", "dbname", "password") if name in parameters}
+        )
+
+    def __enter__(self):
+        return self
+
+    def execute(self, sql: str, *values) -> None:
+        self.connection.execute(sql, values)
+
+    def commit(self) -> None:
+        self.connection.commit()
+
+    def __exit__(self, *_) -> None:
+        self.connection.close()
+
+
+# --- Whole or not at all ---------------------------------------------------------------------------------------
+
+
+def test_an_operation_is_called_like_its_function_and_looks_like_it():
+    member = MemberFactory()
+
+    assert rename(member, name="Augusta") == "Augusta"
+    assert name_of(member) == "Augusta"
+    assert (rename.__name__, rename.__doc__) == ("rename", "Give a member another name.")
+
+
+def test_an_operation_that_fails_changes_nothing():
+    member = MemberFactory()
+
+    @operation
+    def fail():
+        Member.objects.filter(pk=member.pk).update(first_name="Augusta")
+        raise CopyNotCirculating("no")
+
+    with refused("COPY_NOT_CIRCULATING"):
+        fail()
+
+    assert name_of(member) == "Ada"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_operations_never_nest():
+    member = MemberFactory()
+
+    @operation
+    def outer():
+        rename(member, "Augusta")
+
+    with pytest.raises(RuntimeError, match="durable"):
+        outer()
+    with pytest.raises(RuntimeError, match="durable"), transaction.atomic():
+        rename(member, "Augusta")
+    assert name_of(member) == "Ada"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_steps_know_whether_they_are_inside_an_operation():
+    with pytest.raises(transaction.TransactionManagementError):
+        require_transaction()
+    operation(require_transaction)()
+
+
+# --- Rehearsal -------------------------------------------------------------------------------------------------
+
+
+def test_a_rehearsal_returns_what_the_operation_would_and_changes_nothing():
+    member = MemberFactory()
+
+    assert rename.rehearse(member, "Augusta") == "Augusta"
+    assert name_of(member) == "Ada"
+
+
+def test_a_rehearsal_is_refused_as_the_operation_would_be():
+    @operation
+    def fail():
+        raise CopyNotCirculating("no")
+
+    with refused("COPY_NOT_CIRCULATING"):
+        fail.rehearse()
+
+
+# --- Another try -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_loser_of_a_deadlock_tries_again():
+    books = BookFactory.create_batch(2)
+    first_lock_taken = threading.Barrier(2)
+    runs = []
+
+    @operation
+    def lock_both(one, other):
+        runs.append(one)
+        locks.lock_book(one)
+        if len(runs) <= 2:
+            first_lock_taken.wait(10)
+        locks.lock_book(other)
+        return one
+
+    results = []
+
+    def desk(one, other):
+        try:
+            results.append(lock_both(one.pk, other.pk))
+        finally:
+            connection.close()
+
+    desks = [threading.Thread(target=desk, args=pair) for pair in (books, reversed(books))]
+    for thread in desks:
+        thread.start()
+    for thread in desks:
+        thread.join()
+
+    assert sorted(results) == sorted(book.pk for book in books)
+    assert len(runs) == 3  # twice in parallel, then the loser once more
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("conflicts", [1, ATTEMPTS - 1, ATTEMPTS])
+def test_a_serialization_failure_is_tried_again_a_few_times(conflicts):
+    member = MemberFactory()
+    runs = []
+
+    @operation
+    def rename_in_snapshot():
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            cursor.execute("SELECT 1 FROM library_member")
+        runs.append(1)
+        if len(runs) <= conflicts:
+            with OtherDesk() as other:
+                other.execute("UPDATE library_member SET first_name = 'Byron'")
+                other.commit()
+        Member.objects.filter(pk=member.pk).update(first_name="Augusta")
+
+    if conflicts < ATTEMPTS:
+        rename_in_snapshot()
+        assert (len(runs), name_of(member)) == (conflicts + 1, "Augusta")
+    else:
+        with pytest.raises(OperationalError):
+            rename_in_snapshot()
+        assert (len(runs), name_of(member)) == (ATTEMPTS, "Byron")
+
+
+def test_an_operation_that_learned_what_it_must_lock_begins_again():
+    runs = []
+
+    @operation
+    def restart_twice():
+        runs.append(MemberFactory())
+        if len(runs) < 3:
+            raise Restart
+        return len(runs)
+
+    assert restart_twice() == 3
+    assert list(Member.objects.all()) == [runs[-1]]
+
+
+def test_an_operation_that_never_gets_what_it_must_lock_gives_up():
+    runs = []
+
+    @operation
+    def restart_for_ever():
+        runs.append(1)
+        raise Restart
+
+    with refused("BUSY") as caught:
+        restart_for_ever()
+
+    assert (len(runs), caught.value.kind) == (ATTEMPTS, "busy")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_whoever_waits_too_long_for_a_lock_is_told_that_the_desk_is_busy():
+    book = BookFactory()
+    lock = operation(locks.lock_book)
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW lock_timeout")
+        assert cursor.fetchone() == ("3s",)
+        cursor.execute("SET lock_timeout = '50ms'")
+    try:
+        with OtherDesk() as other:
+            other.execute("SELECT 1 FROM library_book WHERE id = %s FOR NO KEY UPDATE", book.pk)
+            with refused("BUSY") as caught:
+                lock(book.pk)
+            other.commit()
+            assert lock(book.pk) == book
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '3s'")
+
+    assert caught.value.kind == "busy"
+    assert caught.value.message == "The desk is busy with this title or member. Please try again."
+
+
+def end_own_connection() -> None:
+    """As when the server restarts under a running operation."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (backend,) = cursor.fetchone()
+    with OtherDesk() as other:
+        other.execute("SELECT pg_terminate_backend(%s, 5000)", backend)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_operation_whose_connection_breaks_before_its_end_begins_again():
+    runs = []
+
+    @operation
+    def rename_through_a_restart():
+        runs.append(MemberFactory())
+        if len(runs) == 1:
+            end_own_connection()
+        return rename.__wrapped__(runs[-1], "Augusta")
+
+    assert rename_through_a_restart() == "Augusta"
+
+    assert len(runs) == 2
+    assert list(Member.objects.all()) == [runs[-1]]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_operation_whose_connection_breaks_at_its_end_is_not_repeated():
+    """Whether it took effect cannot be known, and done twice would be worse than reported as failed."""
+    runs = []
+
+    @operation
+    def break_at_the_end():
+        runs.append(MemberFactory())
+        end_own_connection()
+
+    with pytest.raises(OperationalError):
+        break_at_the_end()
+
+    assert len(runs) == 1
+    connection.close()
+    assert not Member.objects.exists()
+
+
+# --- Constraints -----------------------------------------------------------------------------------------------
+
+
+def test_a_constraint_without_a_refusal_is_an_error_as_it_is():
+    @operation
+    def same_branch_again():
+        BranchFactory(name=Branch.MAIN)
+
+    with pytest.raises(IntegrityError) as caught:
+        same_branch_again()
+
+    assert constraint_of(caught.value) == "one_branch_per_name"
+    assert constraint_of(IntegrityError("made up")) is None
+
+
+def test_every_refusal_that_stands_for_a_constraint_names_one_that_exists():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT conname FROM pg_constraint UNION SELECT indexname FROM pg_indexes")
+        existing = {name for (name,) in cursor.fetchall()}
+
+    assert set(operations.refusal_of_constraint) <= existing
+    for refusal in operations.refusal_of_constraint.values():
+        assert isinstance(refusal(), DomainError)
+
+
+# --- Answers ---------------------------------------------------------------------------------------------------
+
+
+def render(name: str) -> Bytes:
+    return Bytes(201, f"renamed to {name}\0ü".encode(), {"Location": f"/{name}"})
+
+
+def test_the_answer_to_a_key_is_kept_with_what_it_reports():
+    member, key = MemberFactory(), Key("desk", "k1", "same")
+
+    answer = rename.answered(key, render, member, "Augusta")
+
+    assert answer == Bytes(201, "renamed to Augusta\0ü".encode(), {"Location": "/Augusta"}, replayed=False)
+    stored = StoredAnswer.objects.get()
+    assert (stored.caller, stored.key, stored.fingerprint, stored.status) == ("desk", "k1", "same", 201)
+    assert (bytes(stored.body), stored.headers) == (answer.body, answer.headers)
+
+
+def test_the_same_request_under_the_same_key_happens_once_and_gets_the_same_bytes():
+    member, key = MemberFactory(), Key("desk", "k1", "same")
+    first = rename.answered(key, render, member, "Augusta")
+
+    again = rename.answered(key, render, member, "Byron")
+
+    assert (again.status, again.body, again.headers, again.replayed) == (first.status, first.body, first.headers, True)
+    assert name_of(member) == "Augusta"
+
+
+def test_another_request_under_the_same_key_is_refused():
+    member = MemberFactory()
+    rename.answered(Key("desk", "k1", "one"), render, member, "Augusta")
+
+    with refused("IDEMPOTENCY_KEY_REUSED") as caught:
+        rename.answered(Key("desk", "k1", "other"), render, member, "Byron")
+
+    assert caught.value.kind == "unprocessable"
+    assert name_of(member) == "Augusta"
+
+
+def test_callers_do_not_share_keys():
+    member = MemberFactory()
+    rename.answered(Key("desk", "k1", "same"), render, member, "Augusta")
+
+    rename.answered(Key("another", "k1", "same"), render, member, "Byron")
+
+    assert name_of(member) == "Byron"
+    assert StoredAnswer.objects.count() == 2
+
+
+def test_a_refused_operation_keeps_no_answer_so_the_key_may_try_again():
+    member, key = MemberFactory(), Key("desk", "k1", "same")
+    refusals = [CopyNotCirculating("not yet")]
+
+    @operation
+    def rename_later():
+        if refusals:
+            raise refusals.pop()
+        return rename.__wrapped__(member, "Augusta")
+
+    with refused("COPY_NOT_CIRCULATING"):
+        rename_later.answered(key, render)
+    assert not StoredAnswer.objects.exists()
+
+    assert rename_later.answered(key, render).replayed is False
+
+
+def test_an_answer_that_cannot_be_rendered_undoes_the_operation():
+    member = MemberFactory()
+
+    def fail(name):
+        raise ValueError(name)
+
+    with pytest.raises(ValueError, match="Augusta"):
+        rename.answered(Key("desk", "k1", "same"), fail, member, "Augusta")
+
+    assert name_of(member) == "Ada"
+    assert not StoredAnswer.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_key_whose_first_request_still_runs_is_told_so():
+    member, key = MemberFactory(), Key("desk", "k1", "same")
+    seen = []
+
+    @operation
+    def rename_slowly():
+        def same_request_elsewhere():
+            try:
+                rename.answered(key, render, member, "Byron")
+            except DomainError as refusal:
+                seen.append((refusal.code, refusal.kind))
+            finally:
+                connection.close()
+
+        elsewhere = threading.Thread(target=same_request_elsewhere)
+        elsewhere.start()
+        elsewhere.join()
+        return rename.__wrapped__(member, "Augusta")
+
+    rename_slowly.answered(key, render)
+
+    assert seen == [("IDEMPOTENCY_IN_PROGRESS", "conflict")]
+    assert name_of(member) == "Augusta"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_answer_that_was_committed_after_we_looked_is_found_at_the_second_look():
+    """The unique constraint guards the answers even if the advisory lock should fail to."""
+    member, key = MemberFactory(), Key("desk", "k1", "same")
+    runs = []
+
+    @operation
+    def rename_while_another_answers():
+        runs.append(1)
+        with OtherDesk() as other:
+            other.execute(
+                "INSERT INTO events_storedanswer (caller, key, fingerprint, status, headers, body, created_at)"
+                " VALUES ('desk', 'k1', 'same', 200, '{}', 'theirs', now())"
+            )
+            other.commit()
+        return rename.__wrapped__(member, "Augusta")
+
+    answer = rename_while_another_answers.answered(key, render)
+
+    assert (answer.status, answer.body, answer.replayed, len(runs)) == (200, b"theirs", True, 1)
+    assert name_of(member) == "Ada"
+
+
+# --- The record ------------------------------------------------------------------------------------------------
+
+
+def test_events_are_recorded_in_order_with_who_asked_for_them():
+    one = event(Event.Kind.CHECKOUT, at=NOW, book_id=1, copy_id=2, member_id=3, loan_id=4, reservation_id=5, days=7)
+    with acting(42):
+        other = event(Event.Kind.RETURN, at=NOW, nothing=None, zero=0)
+
+    with transaction.atomic():
+        record(one, other)
+        record()
+
+    first, second = Event.objects.order_by("id")
+    assert (first.book_id, first.copy_id, first.member_id, first.loan_id, first.reservation_id) == (1, 2, 3, 4, 5)
+    assert (first.kind, first.actor_id, first.payload, first.occurred_at) == ("checkout", None, {"days": 7}, NOW)
+    assert (second.kind, second.actor_id, second.payload) == ("return", 42, {"zero": 0})
+    assert str(first) == "checkout at 2026-03-02 10:00"
+    assert event(Event.Kind.RETURN, at=NOW).actor_id is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_events_are_recorded_inside_an_operation_only():
+    with pytest.raises(transaction.TransactionManagementError):
+        record(event(Event.Kind.RETURN, at=NOW))
+    assert not Event.objects.exists()
+
+
+def test_every_event_waits_to_be_published():
+    with transaction.atomic():
+        record(*(event(Event.Kind.RETURN, at=datetime(2026, 1, day, tzinfo=UTC)) for day in (1, 2, 3)))
+
+    assert list(PendingEvent.objects.order_by("pk").values_list("pk", flat=True)) == list(
+        Event.objects.order_by("id").values_list("id", flat=True)
+    )
+    assert Event.objects.count() == 3
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda: Event.objects.update(payload={}),
+        lambda: Event.objects.all()._raw_delete("default"),
+        lambda: Event.objects.filter(kind="return").update(occurred_at=NOW),
+    ],
+    ids=["update", "delete", "update to the same"],
+)
+def test_events_are_never_changed_or_deleted(change):
+    with transaction.atomic():
+        record(event(Event.Kind.RETURN, at=NOW, book_id=7))
+
+    with pytest.raises(IntegrityError, match="never changed or deleted"), transaction.atomic():
+        change()
+
+    assert Event.objects.get().book_id == 7
+
+
+def test_only_the_anonymiser_lifts_that_and_only_for_its_own_transaction():
+    with transaction.atomic():
+        record(event(Event.Kind.RETURN, at=NOW, member_id=7))
+
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL circdesk.anonymising = 'on'")
+        Event.objects.update(member_id=None)
+        assert Event.objects.get().member_id is None
+        Event.objects.all()._raw_delete("default")
+        assert not Event.objects.exists()
