@@ -11,7 +11,7 @@ from django.utils import timezone
 from events.models import StoredAnswer
 from library.models import Book, Copy
 from reservations.models import Reservation
-from reservations.services import expire_everywhere, settle_title
+from reservations.services import expire_everywhere, settle_titles
 
 KEEP_ANSWERS = timedelta(hours=24)
 
@@ -31,7 +31,7 @@ def sweep(*, at: datetime) -> Swept:
     Each title in a transaction of its own; safe to run twice, or on two machines at once.
     """
     expired = expire_everywhere(at=at)
-    served = [ready for book_id in stranded(at=at) for ready in settle_title(book_id=book_id, at=at)]
+    served = settle_titles(stranded(at=at), at=at)
     answers, _ = StoredAnswer.objects.filter(created_at__lt=at - KEEP_ANSWERS).delete()
     return Swept(expired=len(expired), served=len(served), answers=answers)
 

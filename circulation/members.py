@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 from circulation.exceptions import MemberHasOpenLoans
 from circulation.models import Loan
-from events.exceptions import Busy
 from events.models import Event
 from events.operations import operation
 from events.recording import event, record
 from library import locks
-from library.exceptions import BookNotFound, refuse
+from library.exceptions import refuse
 from library.models import Copy, Member
 from library.services import change, edit_member, member_revision
 from reservations.exceptions import ReservationExists
 from reservations.models import Reservation
-from reservations.services import settle_title
+from reservations.services import settle_titles
 
 
 def edit(*, member_id: int, fields: Mapping[str, Any], at: datetime, expected: str | None = None) -> Member:
@@ -33,9 +31,7 @@ def settle_lines_of(member: Member, *, at: datetime) -> None:
     """Serve the titles for which this member waits beside a free copy, each in a transaction of its own."""
     waiting = Reservation.objects.of(member).filter(status=Reservation.Status.WAITING, book__withdrawn_at=None)
     free = Copy.objects.filter(status=Copy.Status.AVAILABLE, book__in=waiting.values("book"))
-    for book_id in free.values_list("book_id", flat=True).distinct().order_by("book_id"):
-        with suppress(BookNotFound, Busy):  # withdrawn meanwhile; or busy, and then the next sweep serves it
-            settle_title(book_id=book_id, at=at)
+    settle_titles(free.values_list("book_id", flat=True).distinct().order_by("book_id"), at=at)
 
 
 @operation

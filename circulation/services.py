@@ -241,16 +241,18 @@ def return_copy(
     member_id: int | None = None,
     book_id: int | None = None,
     fulfil_on_return: Literal["hold", "loan"] | None = None,
+    override: Override = NO_OVERRIDE,
 ) -> Returned:
     """Take a copy back, named by its barcode, its loan, or who returns which title; and say what to do with it.
 
-    `fulfil_on_return` defaults to the setting of that name. Raises CopyNotOnLoan, and not-found errors.
+    `fulfil_on_return` defaults to the setting of that name; `override` is for the loan that it may make.
+    Raises CopyNotOnLoan, and not-found errors.
     """
     book, loan = _lock_open_loan(barcode=barcode, loan_id=loan_id, member_id=member_id, book_id=book_id)
     _close(loan, Event.Kind.RETURN, at=at)
     loan.copy.move(Copy.Status.AVAILABLE)
     if (fulfil_on_return or settings.FULFIL_ON_RETURN) == "loan":
-        reservation = _lend_to_head(book, loan.copy, at=at)
+        reservation = _lend_to_head(book, loan.copy, at=at, override=override)
         if reservation is not None:
             return Returned(loan, Next("lend", reservation))
     return Returned(loan, next_for(loan.copy, line.settle(book, at=at)))
@@ -323,7 +325,7 @@ def _close(loan: Loan, kind: Event.Kind, *, at: datetime, reason: str = "") -> N
     )
 
 
-def _lend_to_head(book: Book, copy: Copy, *, at: datetime) -> Reservation | None:
+def _lend_to_head(book: Book, copy: Copy, *, at: datetime, override: Override) -> Reservation | None:
     """Lend a copy that came in to the head of the line, if that can be done without waiting and without refusal."""
     if not book.in_circulation:
         return None
@@ -332,13 +334,15 @@ def _lend_to_head(book: Book, copy: Copy, *, at: datetime) -> Reservation | None
     if head is None or member is None:
         return None
     facts = facts_for(member, book, at=at, barcode=copy.barcode)
-    if (
-        _member_reasons(member, facts, None, at=at)
-        or _title_reasons(member, book, facts)
-        or not _is_takeable(facts, member)
-    ):
+    if not _is_takeable(facts, member):
         return None
-    _lend(member, book, facts, at=at)
+    try:
+        overridden = refuse(
+            [*_member_reasons(member, facts, None, at=at), *_title_reasons(member, book, facts)], override
+        )
+    except Refusal:
+        return None  # the copy is set aside instead
+    _lend(member, book, facts, at=at, overridden=override.payload(overridden))
     head.refresh_from_db()
     return head
 

@@ -31,6 +31,7 @@ from config.servers import (
     Server,
     ServerError,
     Valkey,
+    fit_for_a_shell,
     hand_over,
     make_directory,
     open_private,
@@ -86,19 +87,27 @@ def home() -> Home:
 
     - as root, as whom PostgreSQL refuses to run: another account runs them. Where that one may not enter
       LOCAL_DIR the data is elsewhere: permissions of directories not made here are not ours to change;
-    - where the path of LOCAL_DIR is too long, or otherwise unfit, for the name of a socket.
+    - where the path of LOCAL_DIR has signs that PostgreSQL's tools hand to a shell: the data is elsewhere;
+    - where it is too long for the name of a socket, or has signs that end one: the sockets are elsewhere.
     """
     local, elsewhere = local_dir(), _elsewhere()
-    directory = local
-    account = account_for(local)
-    if account and (_has_data(elsewhere) or not (_has_data(local) or account.may_enter(local))):
-        directory = elsewhere
-        account = account_for(elsewhere)
+    directory, account = local, account_for(local)
+    if _has_data(elsewhere) or (_why_elsewhere(account) and not _has_data(local)):
+        directory, account = elsewhere, account_for(elsewhere)
     sockets = directory / "sockets"
-    text = os.fsencode(sockets)
-    if len(text) > LONGEST_SOCKET_DIRECTORY or any(mark in text for mark in b',"\\\n'):
+    name = os.fsencode(sockets)
+    if len(name) > LONGEST_SOCKET_DIRECTORY or b"," in name:
         sockets = elsewhere / "sockets"
     return Home(directory, sockets, account)
+
+
+def _why_elsewhere(account: Account | None) -> str:
+    local = local_dir()
+    if not fit_for_a_shell(local):
+        return f"PostgreSQL cannot live under a path like {local}"
+    if account and not account.may_enter(local):
+        return f"the account {account.name}, which runs them, may not enter {local}"
+    return ""
 
 
 def _elsewhere() -> Path:
@@ -183,11 +192,9 @@ def ensure_running() -> None:
             started = [server.start(_say) for server in _servers]
     except OSError as error:
         raise ServerError(f"Cannot use {error.filename or local_dir()}: {error.strerror}") from error
-    if any(started) and place.account and place.directory != local_dir():
-        _say(
-            f"The private servers and their data are in {place.directory}: the account {place.account.name}, "
-            f"which runs them, may not enter {local_dir()}. make clean removes them."
-        )
+    if any(started) and place.directory != local_dir():
+        why = _why_elsewhere(account_for(local_dir())) or "they were made there"
+        _say(f"The private servers and their data are in {place.directory}: {why}. make clean removes them.")
     if Postgres in needed and shutil.which("psql") is None:
         os.environ["PATH"] += f"{os.pathsep}{Postgres(place).binaries()}"  # for manage.py dbshell
 

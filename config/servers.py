@@ -68,6 +68,11 @@ class Home:
         return {"user": self.account.uid, "group": self.account.gid, "extra_groups": []}
 
 
+def fit_for_a_shell(path: Path) -> bool:
+    """Whether PostgreSQL's tools can use the path: they put it between double quotes in a shell's command."""
+    return not set(str(path)) & set('"$`\\\n')
+
+
 def make_directory(path: Path, *, mode: int = 0o700, owner: Account | None = None) -> None:
     """Makes a directory and its parents. Only what is made here gets a mode and an owner."""
     if not path.parent.exists():
@@ -222,14 +227,15 @@ class Server:
         return f"{worst[0].strip()} (see {self.log})"
 
     def _wheel(self) -> Path:
-        """The package's directory, or a copy of it where the account may not run what is in there."""
+        """The package's directory, or a copy of it where what is in there cannot be run."""
         distribution = self.package.replace("_", "-")
         spec = importlib.util.find_spec(self.package)
         if spec is None or not spec.submodule_search_locations:
             raise ServerError(f"{distribution} is not installed: pip install -r requirements.txt")
         installed = Path(spec.submodule_search_locations[0]).resolve()
         account = self.home.account
-        if account is None or (account.may_enter(installed) and account.may(4, installed / "__init__.py")):
+        allowed = account is None or (account.may_enter(installed) and account.may(4, installed / "__init__.py"))
+        if allowed and fit_for_a_shell(installed):
             return installed
         copies = self.home.directory / f"{distribution}-{importlib.metadata.version(distribution)}"
         if not copies.exists():

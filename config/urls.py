@@ -5,7 +5,7 @@ from django.urls import include, path, re_path, register_converter
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
 
-from config.api import errors
+from config.api import errors, index
 from config.observability import health
 from library.api.converters import BarcodeInPath, Id
 
@@ -21,6 +21,7 @@ urlpatterns = [
     path("health", health.everything),
     path("health/live", health.live),
     path("health/ready", health.ready),
+    path("api/", index.Index.as_view()),
     path("api/schema/", SpectacularAPIView.as_view(permission_classes=[]), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(permission_classes=[]), name="docs"),
     path("api/redoc/", SpectacularRedocView.as_view(permission_classes=[]), name="redoc"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from django import forms
@@ -26,6 +27,8 @@ if TYPE_CHECKING:  # generic for the type checker only
     ModelForm = forms.ModelForm[Any]
 else:
     ModelForm = forms.ModelForm
+
+Page = Callable[[], HttpResponse]
 
 ACTION_ROWS = 100
 REASON_LENGTH = 300
@@ -52,7 +55,7 @@ class OperationForm(ModelForm):
         cleaned = super().clean()
         if self.refusal is not None:
             fields = [name for name in self.refusal.details or {} if name in self.fields]
-            self.add_error(fields[0] if fields else None, reasons(self.refusal))  # type: ignore[arg-type]
+            self.add_error(fields[0] if fields else None, reasons(self.refusal))
         return cleaned
 
     def validate_constraints(self) -> None:
@@ -70,7 +73,7 @@ class OperationAdmin(DeskAdmin):
     Django's log of changes is not kept: the events are the record, and they do not keep a deleted member's name.
     """
 
-    fieldsets: Any = ()
+    fieldsets: ClassVar[Any] = ()
     add_fieldsets: ClassVar[Any] = ()
     add_form: ClassVar[type[OperationForm] | None] = None
 
@@ -92,24 +95,26 @@ class OperationAdmin(DeskAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
+        page: Page = partial(self._changeform_view, request, object_id, form_url, extra_context)  # type: ignore[attr-defined]
         with acting(request.user.pk):
             try:
-                return self._changeform_view(request, object_id, form_url, extra_context)
+                return page()
             except DomainError as refusal:
                 # Once more, with a form that is invalid for this reason: it keeps what was typed.
                 request.refusal = refusal  # type: ignore[attr-defined]
-                return self._changeform_view(request, object_id, form_url, extra_context)
+                return page()
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
+        page: Page = partial(self._delete_view, request, object_id, extra_context)  # type: ignore[attr-defined]
         with acting(request.user.pk):
             try:
-                return self._delete_view(request, object_id, extra_context)
+                return page()
             except DomainError as refusal:
                 self.tell(request, refusal)
-                page = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
-                return HttpResponseRedirect(reverse(page, args=[object_id]))
+                name = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
+                return HttpResponseRedirect(reverse(name, args=[object_id]))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         with acting(request.user.pk):
@@ -157,7 +162,7 @@ class OperationAdmin(DeskAdmin):
     def has_operate_permission(self, request: HttpRequest) -> bool:
         """Actions need the permission to change, also where a form changes nothing."""
         codename = get_permission_codename("change", self.opts)
-        return request.user.has_perm(f"{self.opts.app_label}.{codename}")  # type: ignore[union-attr]
+        return request.user.has_perm(f"{self.opts.app_label}.{codename}")
 
     def carry_out(
         self,
@@ -286,18 +291,16 @@ class MemberCategoryAdmin(NamedAdmin):
 
 @admin.register(LoanPolicy)
 class LoanPolicyAdmin(DeskAdmin):
-    TERMS: ClassVar[Mapping[str, Any]] = {
-        "fields": [
-            "loan_days",
-            "max_loans",
-            "max_renewals",
-            "max_reservations",
-            "shelf_days",
-            "lend_while_overdue",
-        ]
-    }
+    TERMS: ClassVar[Any] = [
+        "loan_days",
+        "max_loans",
+        "max_renewals",
+        "max_reservations",
+        "shelf_days",
+        "lend_while_overdue",
+    ]
 
-    list_display = ["__str__", *TERMS["fields"]]
+    list_display = ["__str__", *TERMS]
     list_filter = ["member_category"]
     list_select_related = ["member_category"]
     ordering = ["member_category__name", "book_category"]
@@ -309,5 +312,5 @@ class LoanPolicyAdmin(DeskAdmin):
                 "description": "Of the policies that fit a member and a title, the most specific decides.",
             },
         ),
-        ("Terms", TERMS),
+        ("Terms", {"fields": TERMS}),
     ]

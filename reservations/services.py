@@ -6,7 +6,9 @@ book's lock, so that nobody eligible waits beside a free copy.
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from datetime import datetime
 from typing import Any
 
@@ -45,6 +47,8 @@ Status = Reservation.Status
 # Each round of settling looks at so many of the line; few titles free more copies at once.
 SETTLE_BATCH = 50
 
+_shelved_at: ContextVar[datetime | None] = ContextVar("shelved_at", default=None)
+
 
 # --- Steps inside an operation -----------------------------------------------------------------------
 
@@ -69,11 +73,24 @@ def settle(book: Book, *, at: datetime) -> list[Reservation]:
     return ready
 
 
+@contextmanager
+def shelving_as_of(moment: datetime) -> Iterator[None]:
+    """Copies set aside inside stay on the shelf as if set aside at this moment: for replays of the past.
+
+    Otherwise the next sweep would end them all.
+    """
+    token = _shelved_at.set(moment)
+    try:
+        yield
+    finally:
+        _shelved_at.reset(token)
+
+
 def set_aside(reservation: Reservation, copy: Copy, *, book: Book, at: datetime) -> None:
     """Put a free copy on the hold shelf for a waiting member, for as long as their policy says."""
     member = reservation.member
     assert member is not None  # a live reservation has its member, by constraint
-    shelf_until = copy.branch.end_of_day(at, days=policy_for(member, book).shelf_days)
+    shelf_until = copy.branch.end_of_day(_shelved_at.get() or at, days=policy_for(member, book).shelf_days)
     copy.move(Copy.Status.ON_HOLD_SHELF, holder=member)
     reservation.move(Status.READY, at=at, copy=copy, shelf_until=shelf_until)
     record(_event(Event.Kind.HOLD, reservation, at, copy_id=copy.pk, shelf_until=shelf_until.isoformat()))
@@ -278,7 +295,7 @@ def expire(*, book_id: int, at: datetime) -> list[Reservation]:
 def expire_everywhere(*, at: datetime) -> list[Reservation]:
     """`expire` for every title that has something to expire, each in a transaction of its own.
 
-    Titles that are busy are left for the next time.
+    Titles that are busy are left for the next sweep.
     """
     book_ids = Reservation.objects.lapsed(at).filter(book__withdrawn_at=None).values_list("book_id", flat=True)
     ended: list[Reservation] = []
@@ -292,6 +309,15 @@ def expire_everywhere(*, at: datetime) -> list[Reservation]:
 def settle_title(*, book_id: int, at: datetime) -> list[Reservation]:
     """`settle` by itself, for what changed without touching the title: a member unblocked or renewed."""
     return settle(locks.lock_book(book_id), at=at)
+
+
+def settle_titles(book_ids: Iterable[int], *, at: datetime) -> list[Reservation]:
+    """`settle` for each title, in a transaction of its own. Titles that are busy are left for the next sweep."""
+    ready: list[Reservation] = []
+    for book_id in book_ids:
+        with suppress(BookNotFound, Busy):  # withdrawn meanwhile, or busy
+            ready += settle_title(book_id=book_id, at=at)
+    return ready
 
 
 def line_version(book: Book) -> int:

@@ -61,7 +61,7 @@ class EnvelopeSchema(AutoSchema):
         return response
 
     def get_tags(self) -> list[str]:
-        return [getattr(self.view, "tag", super().get_tags()[0])]
+        return [self.view.tag]
 
 
 def endpoint(

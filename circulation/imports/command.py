@@ -45,7 +45,7 @@ class ProgressLine:
 class ImportCommand(BaseCommand):
     """Imports one kind of record. Whatever cannot be taken in is told by file and line, the rest goes in."""
 
-    kind: ClassVar[Kind[Any]]
+    kind: ClassVar[Kind[Any, Any]]
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("files", nargs="+", type=Path, metavar="FILE")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, Generic, Literal, Protocol, TypeVar
@@ -33,6 +33,7 @@ class Record(Protocol):
 
 
 R = TypeVar("R", bound=Record)
+K = TypeVar("K")
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Taken:
     note: str = ""
 
 
-class Kind(ABC, Generic[R]):
+class Kind(ABC, Generic[R, K]):
     """A kind of record: how it is read from a row, and how it becomes part of the library."""
 
     model: ClassVar[type[models.Model]]
@@ -55,16 +56,19 @@ class Kind(ABC, Generic[R]):
         """The record in a row. Raises RowError."""
 
     @abstractmethod
-    def known(self, records: Sequence[R]) -> set[int]:
-        """Which ids of these are in use, or were."""
+    def known(self, records: Sequence[R]) -> Mapping[int, K]:
+        """What the library has, or had, under the ids of these."""
 
     @abstractmethod
     def add(self, records: Sequence[R], *, at: datetime) -> None:
         """Add records of which none is known, in one transaction. Raises IntegrityError and DomainError."""
 
     @abstractmethod
-    def revise(self, record: R, *, at: datetime) -> Taken:
-        """Bring what is known up to date. Raises RowError where the id belongs to something else, and DomainError."""
+    def revise(self, record: R, known: K, *, at: datetime) -> Taken:
+        """Bring what is known up to date, in transactions of its own where it differs.
+
+        Raises RowError where the id belongs to something else, and DomainError.
+        """
 
     def weight(self, record: R) -> int:
         """How many rows a record will write, at least."""
@@ -91,7 +95,7 @@ class Report:
         return ", ".join(f"{self.counts[name]} {name}" for name in ("added", "changed", "unchanged", "refused"))
 
 
-def load(kind: Kind[R], items: Iterable[Item], *, at: datetime, progress: Callable[[int, int], None]) -> Report:
+def load(kind: Kind[R, K], items: Iterable[Item], *, at: datetime, progress: Callable[[int, int], None]) -> Report:
     """Take in whatever is sound of a file; report the rest.
 
     `progress` hears how many records of how many are done. Batches are transactions of their own: whatever ends
@@ -111,7 +115,7 @@ def load(kind: Kind[R], items: Iterable[Item], *, at: datetime, progress: Callab
     return report
 
 
-def _records(kind: Kind[R], items: Iterable[Item], report: Report) -> Iterator[R]:
+def _records(kind: Kind[R, K], items: Iterable[Item], report: Report) -> Iterator[R]:
     lines: dict[int, int] = {}  # where each id stands
     others: dict[str, list[int]] = {}  # where rows of other tables stand
     for item in items:
@@ -135,7 +139,7 @@ def _records(kind: Kind[R], items: Iterable[Item], report: Report) -> Iterator[R
         report.told.append(Note(where[0], f"Rows for table {table} are not for {kind.table}: {len(where)} left out."))
 
 
-def _batches(kind: Kind[R], records: Iterable[R]) -> Iterator[list[R]]:
+def _batches(kind: Kind[R, K], records: Iterable[R]) -> Iterator[list[R]]:
     batch: list[R] = []
     weight = 0
     for record in records:
@@ -148,26 +152,28 @@ def _batches(kind: Kind[R], records: Iterable[R]) -> Iterator[list[R]]:
         yield batch
 
 
-def _take_batch(kind: Kind[R], batch: Sequence[R], report: Report, *, at: datetime) -> None:
+def _take_batch(kind: Kind[R, K], batch: Sequence[R], report: Report, *, at: datetime) -> None:
     known = kind.known(batch)
     new = [record for record in batch if record.id not in known]
-    singly = [record for record in batch if record.id in known]
     try:
         if new:
             kind.add(new, at=at)
     except (IntegrityError, DomainError):
-        singly = list(batch)  # one of them is at fault, or somebody else was faster
+        # One of them is at fault, or somebody else was faster.
+        for record in new:
+            _take(kind, record, kind.known([record]), report, at=at)
     else:
         for record in new:
             report.count(record.line, Taken("added"))
-    for record in singly:
-        _take(kind, record, report, at=at)
+    for record in batch:
+        if record.id in known:
+            _take(kind, record, known, report, at=at)
 
 
-def _take(kind: Kind[R], record: R, report: Report, *, at: datetime) -> None:
+def _take(kind: Kind[R, K], record: R, known: Mapping[int, K], report: Report, *, at: datetime) -> None:
     try:
-        if kind.known([record]):
-            taken = kind.revise(record, at=at)
+        if record.id in known:
+            taken = kind.revise(record, known[record.id], at=at)
         else:
             kind.add([record], at=at)
             taken = Taken("added")

@@ -32,7 +32,7 @@ class MemberRow:
     last_name: str
 
 
-class Members(Kind[MemberRow]):
+class Members(Kind[MemberRow, Member | None]):
     model = Member
     table = "members"
     id_name = "MemberID"
@@ -47,15 +47,15 @@ class Members(Kind[MemberRow]):
             )
         return MemberRow(row.line, member_id, first, last)
 
-    def known(self, records: Sequence[MemberRow]) -> set[int]:
+    def known(self, records: Sequence[MemberRow]) -> dict[int, Member | None]:
+        """None for a member who was deleted."""
         ids = [record.id for record in records]
-        return set(Member.objects.filter(pk__in=ids).values_list("pk", flat=True)) | _deleted(ids)
+        return {**dict.fromkeys(_deleted(ids)), **Member.objects.in_bulk(ids)}
 
     def add(self, records: Sequence[MemberRow], *, at: datetime) -> None:
         _add(records, at=at)
 
-    def revise(self, record: MemberRow, *, at: datetime) -> Taken:
-        member = Member.objects.filter(pk=record.id).first()
+    def revise(self, record: MemberRow, member: Member | None, *, at: datetime) -> Taken:
         if member is None:
             raise RowError(f"MemberID {record.id} belonged to a member who was deleted. Give this person another id.")
         if (member.source, member.source_id) != (SOURCE, str(record.id)):

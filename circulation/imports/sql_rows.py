@@ -149,9 +149,8 @@ class _File:
         try:
             (parsed,) = parser.parse([token for _, token in statement], self._piece)
         except ParseError as error:
-            raise FileError(
-                f"cannot be read as SQL: the statement that begins in line {statement[0][0]}. Is anything missing?"
-            ) from error
+            line = statement[0][0]
+            raise FileError(f"cannot be read as SQL in the statement that begins in line {line}.") from error
         return parsed
 
 

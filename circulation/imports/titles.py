@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import Count
+
 from circulation.imports.fields import HIGHEST_ID, Fields
 from circulation.imports.loading import Kind, Taken
 from circulation.imports.rows import Row, RowError
@@ -40,7 +42,13 @@ class TitleRow:
     copies: int
 
 
-class Titles(Kind[TitleRow]):
+@dataclass(frozen=True)
+class KnownTitle:
+    book: Book
+    copies: int  # in any state: lost and withdrawn ones count
+
+
+class Titles(Kind[TitleRow, KnownTitle]):
     model = Book
     table = "books"
     id_name = "BookID"
@@ -57,14 +65,17 @@ class Titles(Kind[TitleRow]):
     def weight(self, record: TitleRow) -> int:
         return 1 + record.copies
 
-    def known(self, records: Sequence[TitleRow]) -> set[int]:
-        return set(Book.objects.filter(pk__in=[record.id for record in records]).values_list("pk", flat=True))
+    def known(self, records: Sequence[TitleRow]) -> dict[int, KnownTitle]:
+        books = Book.objects.in_bulk([record.id for record in records])
+        counts = Copy.objects.filter(book__in=books).values_list("book").annotate(Count("pk")).order_by()
+        copies = dict(counts)
+        return {book_id: KnownTitle(book, copies.get(book_id, 0)) for book_id, book in books.items()}
 
     def add(self, records: Sequence[TitleRow], *, at: datetime) -> None:
         _add(records, at=at)
 
-    def revise(self, record: TitleRow, *, at: datetime) -> Taken:
-        book = Book.objects.get(pk=record.id)
+    def revise(self, record: TitleRow, known: KnownTitle, *, at: datetime) -> Taken:
+        book = known.book
         if (book.source, book.source_id) != (SOURCE, str(record.id)):
             raise RowError(f"BookID {record.id} already belongs to “{book.title}”, which no import made.")
         if book.withdrawn_at is not None:
@@ -72,9 +83,9 @@ class Titles(Kind[TitleRow]):
         renamed = book.title != record.name
         if renamed:
             edit_title(book_id=record.id, fields={"title": record.name}, at=at)
-        surplus = _add_missing_copies(book_id=record.id, copies=record.copies, at=at)
-        note = f"The library has had {record.copies + surplus} copies of “{record.name}”: kept." if surplus > 0 else ""
-        return Taken("changed" if renamed or surplus < 0 else "unchanged", note)
+        added = known.copies < record.copies and _add_missing_copies(book_id=record.id, copies=record.copies, at=at)
+        note = f"“{record.name}” has {known.copies} copies here: kept." if known.copies > record.copies else ""
+        return Taken("changed" if renamed or added else "unchanged", note)
 
 
 @operation
@@ -88,13 +99,14 @@ def _add(records: Sequence[TitleRow], *, at: datetime) -> None:
 
 @operation
 def _add_missing_copies(*, book_id: int, copies: int, at: datetime) -> int:
-    """Add what is missing up to so many copies. Returns how many more, or fewer, there were before.
+    """Add what is missing up to so many copies, to the line first. Returns how many were added.
 
     Counted under the title's lock, so that two imports at a time do not both add them.
     """
     book = locks.lock_book(book_id)
-    surplus = Copy.objects.filter(book=book).count() - copies
-    if surplus < 0:
-        create_copies(book, count=-surplus, branch=main_branch(), at=at)
-        settle(book, at=at)
-    return surplus
+    missing = copies - Copy.objects.filter(book=book).count()
+    if missing <= 0:
+        return 0
+    create_copies(book, count=missing, branch=main_branch(), at=at)
+    settle(book, at=at)
+    return missing

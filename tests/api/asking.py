@@ -2,10 +2,13 @@
 
 import json
 
+from django.utils import timezone
+
 from circulation.models import Loan
 from events.models import Event, StoredAnswer
 from library.models import Book, Copy, Member
 from reservations.models import Reservation
+from tests.factories import LoanFactory
 
 BOOK = {
     "id",
@@ -121,3 +124,8 @@ def raw(client, method, path, body, content_type="application/json", **extra):
     if not isinstance(body, bytes):
         body = body.encode() if isinstance(body, str) else json.dumps(body).encode()
     return client.generic(method, path, body, content_type=content_type, **extra)
+
+
+def open_loan(**fields):
+    """A loan that began today, and so is not overdue whatever the clock says."""
+    return LoanFactory(lent_at=timezone.now(), **fields)

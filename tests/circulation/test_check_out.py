@@ -690,7 +690,7 @@ def test_the_number_of_copies_loans_and_waiting_members_costs_nothing(django_ass
 def test_what_joining_the_line_costs(django_assert_max_num_queries):
     member, book = MemberFactory(), LoanFactory().book
 
-    with django_assert_max_num_queries(11):
+    with django_assert_max_num_queries(12):
         check_out(member_id=member.pk, book_id=book.pk, at=NOW)
 
 

@@ -215,7 +215,7 @@ def test_the_desk_is_busy_while_the_head_is_being_served_elsewhere():
 def test_what_fulfilling_costs(django_assert_max_num_queries):
     reservation = ReservationFactory(ready=True)
 
-    with django_assert_max_num_queries(13):
+    with django_assert_max_num_queries(12):
         fulfil(reservation_id=reservation.pk, at=NOW)
 
 

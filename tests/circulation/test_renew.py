@@ -173,5 +173,5 @@ def test_the_policy_for_this_kind_of_title_decides():
 def test_what_a_renewal_costs(django_assert_max_num_queries):
     loan = LoanFactory()
 
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(11):
         renew(loan_id=loan.pk, at=NOW)

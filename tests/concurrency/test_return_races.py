@@ -19,7 +19,7 @@ from tests.factories import NOW, BookFactory, MemberFactory, general_policy
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ROUNDS = 40
+ROUNDS = 25
 
 
 def lent_title(copies=1):
@@ -75,7 +75,7 @@ def line_of_two(book):
 
 @pytest.mark.parametrize("fulfil_on_return", ["hold", "loan"])
 def test_two_copies_returned_at_once_serve_a_line_of_two(fulfil_on_return, begun_again):
-    for _ in range(ROUNDS // 2):
+    for _ in range(ROUNDS):
         book, barcodes = lent_title(copies=2)
         waiting = line_of_two(book)
 

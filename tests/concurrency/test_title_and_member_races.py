@@ -19,7 +19,7 @@ from tests.factories import NOW, BookFactory, CopyFactory, MemberFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ROUNDS = 30
+ROUNDS = 20
 
 
 def borrowing(member, book):
@@ -48,14 +48,13 @@ def test_a_member_borrows_or_is_deleted_but_not_both(join, kept, begun_again):
     assert breaches() == {}
 
 
-def test_control_without_locks_only_the_foreign_key_keeps_a_loan_from_losing_its_member():
+def test_control_without_locks_only_constraints_keep_a_loan_from_losing_its_member():
     member, book = MemberFactory(), BookFactory(copies=1)
 
     outcomes = race([partial(delete, member_id=member.pk, at=NOW), borrowing(member, book)], around=without_row_locks)
 
     (error,) = outcomes.errors
-    assert isinstance(error, IntegrityError)
-    assert "foreign key" in str(error)
+    assert isinstance(error, IntegrityError)  # the check, or the foreign key, depending on who was faster
 
 
 # --- Titles --------------------------------------------------------------------------------------------------------
@@ -152,7 +151,8 @@ def test_a_copy_that_gets_another_barcode_while_it_is_returned_is_returned_or_no
 
         assert outcomes.refused in ({}, {"COPY_NOT_FOUND": 1})
         assert Loan.objects.active().count() == outcomes.refused["COPY_NOT_FOUND"]
-        Loan.objects.active().exists() and return_copy(barcode=f"new-{round_}", at=NOW)
+        if outcomes.refused:
+            return_copy(barcode=f"new-{round_}", at=NOW)
     assert begun_again == []
     assert breaches() == {}
 

@@ -1,0 +1,301 @@
+"""Titles and their lines in the admin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.contrib.postgres.search import SearchQuery
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.text import Truncator
+
+from events.admin import ReadOnly, ReadOnlyInline
+from library import cache, isbn, search
+from library.admin import OperationAdmin, OperationForm, concerning
+from library.models import Book, Branch, Copy
+from library.services import BOOK_FIELDS, add_title, main_branch
+from reservations import services as line
+from reservations import titles
+from reservations.models import Reservation
+
+FILTER_VALUES = 50
+NOT_HERE = (Copy.Status.LOST, Copy.Status.MISSING, Copy.Status.WITHDRAWN)
+
+
+# --- Titles ------------------------------------------------------------------------------------------------
+
+
+class BookForm(OperationForm):
+    isbn = forms.CharField(
+        label="ISBN", required=False, max_length=32, help_text="ISBN-10 or ISBN-13, with or without hyphens."
+    )
+    published_year = forms.IntegerField(
+        required=False, min_value=-9999, max_value=9999, help_text="Negative for years BC."
+    )
+
+    versioned = BOOK_FIELDS
+
+    class Meta:
+        model = Book
+        fields = BOOK_FIELDS
+
+    def clean_isbn(self) -> str:
+        text: str = self.cleaned_data["isbn"]
+        try:
+            return isbn.normalised(text) if text else ""
+        except ValueError as error:
+            raise forms.ValidationError(str(error)) from error
+
+
+class NewBookForm(BookForm):
+    copies = forms.IntegerField(min_value=0, max_value=100, initial=1)
+    branch = forms.ModelChoiceField(
+        Branch.objects.order_by("name"), initial=main_branch, empty_label=None, help_text="Where the copies stand."
+    )
+
+
+class HeldFilter(admin.SimpleListFilter):
+    """Withdrawn titles are shown to those who ask for them."""
+
+    title = "circulation"
+    parameter_name = "circulation"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("in", "In circulation"), ("out", "Out of circulation"), ("withdrawn", "Withdrawn")]
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        held, *others = super().choices(changelist)
+        yield {**held, "display": "In the library"}
+        yield from others
+
+    def queryset(self, request: HttpRequest, books: QuerySet[Any]) -> QuerySet[Any]:
+        match self.value():
+            case "withdrawn":
+                return books.filter(withdrawn_at__isnull=False)
+            case "in" | "out" as state:
+                return books.filter(withdrawn_at=None, in_circulation=state == "in")
+        return books.filter(withdrawn_at=None)
+
+
+class ValueFilter(admin.SimpleListFilter):
+    """The most frequent values of a column, read again when the catalogue has changed."""
+
+    parameter_name: str
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        found = cache.read("book_list", cache.CATALOGUE, self._frequent, name=f"admin-{self.parameter_name}")
+        return [(value, value) for value in found]
+
+    def queryset(self, request: HttpRequest, books: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value()
+        return books if value is None else books.filter(**{self.parameter_name: value})
+
+    def _frequent(self) -> list[str]:
+        name = self.parameter_name
+        rows = Book.objects.held().exclude(**{name: ""}).order_by().values(name).annotate(n=Count("pk"))
+        return sorted(row[name] for row in rows.order_by("-n", name)[:FILTER_VALUES])
+
+
+class CategoryFilter(ValueFilter):
+    title = parameter_name = "category"
+
+
+class LanguageFilter(ValueFilter):
+    title = parameter_name = "language"
+
+
+class CopyInline(ReadOnlyInline):
+    model = Copy
+    fields = ["branch", "status", "holder", "due_at"]
+    ordering = ["pk"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).select_related("branch", "holder")
+
+
+class LineInline(ReadOnlyInline):
+    model = Reservation
+    verbose_name_plural = "line"
+    fields = ["position", "member", "status", "placed_at", "needed_by", "copy", "shelf_until", "branch"]
+    readonly_fields = ["position"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = Reservation.objects.live().in_order().with_position()
+        return rows.select_related("book", "member", "copy", "branch")
+
+    def position(self, reservation: Reservation) -> int | None:
+        return reservation.position
+
+
+@admin.register(Book)
+class BookAdmin(OperationAdmin):
+    form = BookForm
+    add_form = NewBookForm
+    fieldsets: ClassVar[Any] = [
+        (None, {"fields": ["title", "authors", "isbn", "publisher", "published_year", "category", "language"]}),
+        ("In the library", {"fields": ["numbers", "in_circulation", "withdrawn_at", "origin"]}),
+    ]
+    add_fieldsets: ClassVar[Any] = [
+        fieldsets[0],
+        ("In the library", {"fields": ["copies", "branch", "in_circulation"]}),
+    ]
+    readonly_fields = ["numbers", "withdrawn_at", "origin"]
+    inlines = [CopyInline, LineInline]
+
+    list_display = ["title", "writers", "category", "publisher", "copies", "available", "in_circulation"]
+    list_filter = [HeldFilter, CategoryFilter, LanguageFilter]
+    search_fields = ["title", "authors", "isbn"]  # see find
+    search_help_text = "Words of title and author, an ISBN, or a number"
+    actions = ["take_out_of_circulation", "put_back_in_circulation", "withdraw"]
+
+    def annotations(self) -> dict[str, Any]:
+        copies = Copy.objects.filter(book=OuterRef("pk")).order_by().values("book").annotate(n=Count("pk"))
+        here = copies.exclude(status__in=NOT_HERE).values("n")
+        available = copies.filter(status=Copy.Status.AVAILABLE).values("n")
+        return {"copies_here": Coalesce(Subquery(here), 0), "copies_available": Coalesce(Subquery(available), 0)}
+
+    def find(self, rows: QuerySet[Any], text: str) -> QuerySet[Any]:
+        try:
+            return rows.filter(isbn=isbn.normalised(text))
+        except ValueError:
+            pass
+        if text.isdecimal() and len(text) <= 18:
+            words = SearchQuery(text, config="circdesk")
+            return rows.filter(Q(pk=int(text)) | Q(search_vector=words))
+        return search.found(rows, text)
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:
+        return [CopyInline, LineInline] if obj is not None else []
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and (obj is None or obj.withdrawn_at is None)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # titles are withdrawn: what happened to them stays
+
+    def event_filter(self, row: Any) -> dict[str, Any]:
+        return {"book_id": row.pk}
+
+    def create(self, request: HttpRequest, data: dict[str, Any]) -> Book:
+        return add_title(at=timezone.now(), **data)
+
+    def edit(self, request: HttpRequest, row: Any, data: dict[str, Any], expected: str | None) -> None:
+        titles.edit_title(book_id=row.pk, fields=data, at=timezone.now(), expected=expected)
+
+    # --- Columns ---
+
+    @admin.display(description="Authors", ordering="authors")
+    def writers(self, book: Book) -> str:
+        return Truncator(book.authors).chars(80)
+
+    @admin.display(description="Copies")
+    def copies(self, book: Any) -> int:
+        count: int = book.copies_here
+        return count
+
+    @admin.display(description="Available")
+    def available(self, book: Any) -> int:
+        count: int = book.copies_available
+        return count
+
+    @admin.display(description="Copies")
+    def numbers(self, book: Any) -> str:
+        copies = reverse("admin:library_copy_changelist")
+        more = reverse("admin:library_copy_add")
+        return format_html(
+            '{} in the library, {} available · <a href="{}?book__id__exact={}">All copies</a>'
+            ' · <a href="{}?book={}">Add copies</a>',
+            book.copies_here, book.copies_available, copies, book.pk, more, book.pk,
+        )  # fmt: skip
+
+    @admin.display(description="Imported from")
+    def origin(self, book: Book) -> str:
+        return f"{book.source} {book.source_id}".strip() or "-"
+
+    # --- Actions ---
+
+    @admin.action(description="Take out of circulation", permissions=["operate"])
+    def take_out_of_circulation(self, request: HttpRequest, books: QuerySet[Any]) -> HttpResponse | None:
+        def take_out(book: Book, _: str) -> str:
+            titles.edit_title(book_id=book.pk, fields={"in_circulation": False}, at=timezone.now())
+            return f"“{book.title}” is out of circulation."
+
+        question = "Take these titles out of circulation? Their reservations will be cancelled; open loans stand."
+        return self.carry_out(request, books, take_out, question=question)
+
+    @admin.action(description="Put back in circulation", permissions=["operate"])
+    def put_back_in_circulation(self, request: HttpRequest, books: QuerySet[Any]) -> HttpResponse | None:
+        def put_back(book: Book, _: str) -> str:
+            titles.edit_title(book_id=book.pk, fields={"in_circulation": True}, at=timezone.now())
+            return f"“{book.title}” is in circulation."
+
+        return self.carry_out(request, books, put_back)
+
+    @admin.action(description="Withdraw for good", permissions=["operate"])
+    def withdraw(self, request: HttpRequest, books: QuerySet[Any]) -> HttpResponse | None:
+        def withdraw(book: Book, _: str) -> str:
+            titles.withdraw_title(book_id=book.pk, at=timezone.now())
+            return f"“{book.title}” was withdrawn."
+
+        question = "Withdraw these titles and all their copies for good? Their reservations will be cancelled."
+        return self.carry_out(request, books, withdraw, question=question)
+
+
+# --- Reservations --------------------------------------------------------------------------------------------
+
+
+@admin.register(Reservation)
+class ReservationAdmin(ReadOnly, OperationAdmin):
+    list_display = ["id", "book", "member", "status", "placed_at", "priority", "copy", "shelf_until", "branch"]
+    list_display_links = ["id", "book"]
+    list_filter = ["status", "branch"]
+    list_select_related = ["book", "member", "copy", "branch"]
+    search_fields = ["book__title"]  # see find
+    search_help_text = "A barcode, a card number, the name of a member, or words of a title"
+    fieldsets: ClassVar[Any] = [
+        (None, {"fields": ["book", "member", "status", "position", "priority", "placed_at", "needed_by"]}),
+        ("Pick-up", {"fields": ["branch", "copy", "shelf_until", "closed_at"]}),
+    ]
+    readonly_fields = ["position"]
+    actions = ["cancel", "suspend", "resume"]
+
+    def find(self, rows: QuerySet[Any], text: str) -> QuerySet[Any]:
+        return rows.filter(concerning(text))
+
+    def event_filter(self, row: Any) -> dict[str, Any]:
+        return {"book_id": row.book_id, "reservation_id": row.pk}
+
+    def position(self, reservation: Reservation) -> int | None:
+        return Reservation.objects.with_position().get(pk=reservation.pk).position
+
+    @admin.action(description="Cancel", permissions=["operate"])
+    def cancel(self, request: HttpRequest, reservations: QuerySet[Any]) -> HttpResponse | None:
+        def cancel(reservation: Reservation, reason: str) -> str:
+            line.cancel(reservation_id=reservation.pk, reason=reason, at=timezone.now())
+            return f"{reservation}: cancelled."
+
+        question = "Cancel these reservations? What was set aside goes to the next in line."
+        return self.carry_out(request, reservations, cancel, question=question, reason="optional")
+
+    @admin.action(description="Suspend", permissions=["operate"])
+    def suspend(self, request: HttpRequest, reservations: QuerySet[Any]) -> HttpResponse | None:
+        def suspend(reservation: Reservation, _: str) -> str:
+            line.suspend(reservation_id=reservation.pk, at=timezone.now())
+            return f"{reservation}: suspended."
+
+        return self.carry_out(request, reservations, suspend)
+
+    @admin.action(description="Resume", permissions=["operate"])
+    def resume(self, request: HttpRequest, reservations: QuerySet[Any]) -> HttpResponse | None:
+        def resume(reservation: Reservation, _: str) -> str:
+            now = line.resume(reservation_id=reservation.pk, at=timezone.now())
+            return f"{reservation}: {now.get_status_display().lower()}."
+
+        return self.carry_out(request, reservations, resume)
