@@ -10,20 +10,15 @@ from django.conf import settings
 from django.utils import timezone
 
 from circulation.exceptions import (
-    CopyHeldForOther,
     CopyNotOnLoan,
-    CopyOnLoan,
-    LoanLimitReached,
     LoanNotFound,
-    LoanTooLong,
-    MemberHasOverdue,
-    NoCopyAvailable,
     NoCopyToFulfil,
     QueueEmpty,
     RenewalBlockedByReservation,
     RenewalLimitReached,
 )
-from circulation.facts import Facts, facts_for
+from circulation.facts import facts_for
+from circulation.lending import copy_reason, is_takeable, lend, member_reasons, title_reasons
 from circulation.models import Loan
 from events.models import Event
 from events.operations import Restart, operation
@@ -32,7 +27,6 @@ from library import locks
 from library.exceptions import (
     NO_OVERRIDE,
     BookNotFound,
-    CopyNotCirculating,
     MemberNotFound,
     NotFound,
     Override,
@@ -43,7 +37,7 @@ from library.models import Book, Copy, Member
 from library.policies import policy_for
 from library.rules import member_refusals
 from reservations import services as line
-from reservations.exceptions import AlreadyBorrowed, ReservationNotFound
+from reservations.exceptions import ReservationNotFound
 from reservations.models import Reservation
 
 
@@ -99,134 +93,22 @@ def check_out(
     facts = facts_for(member, book, at=at, barcode=barcode)
     if on_unavailable is None:
         on_unavailable = "refuse" if barcode else "reserve"
-    if on_unavailable == "reserve" and not facts.is_free and not _is_takeable(facts, member):
+    if on_unavailable == "reserve" and not facts.is_free and not is_takeable(facts, member):
         overridden = refuse(line.line_refusals(member, book, at=at), override)
         return Queued(_join(member, book, at=at, overridden=override.payload(overridden)))
     reasons = [
-        *_member_reasons(member, facts, days, at=at),
-        *_title_reasons(member, book, facts),
-        _copy_reason(member, book, facts, barcode),
+        *member_reasons(member, facts, days, at=at),
+        *title_reasons(member, book, facts),
+        copy_reason(member, book, facts, barcode),
     ]
     overridden = refuse(reasons, override)
-    return Lent(_lend(member, book, facts, at=at, days=days, overridden=override.payload(overridden)))
+    return Lent(lend(member, book, facts, at=at, days=days, overridden=override.payload(overridden)))
 
 
 def _join(member: Member, book: Book, *, at: datetime, overridden: dict[str, object] | None) -> Reservation:
     reservation = line.join_line(member, book, at=at, overridden=overridden)
     # Whoever joins may go before those whom staff moved back, and so be served at once.
     return next((ready for ready in line.settle(book, at=at) if ready == reservation), reservation)
-
-
-def _is_takeable(facts: Facts, member: Member) -> bool:
-    """Whether the chosen copy may go to this member: set aside for them, or free with nobody ahead of it."""
-    copy = facts.copy
-    if copy is None:
-        return False
-    if copy.status == Copy.Status.ON_HOLD_SHELF:
-        return copy.holder_id == member.pk
-    return copy.is_available and (facts.is_free or facts.holds_copy)
-
-
-def _member_reasons(member: Member, facts: Facts, days: int | None, *, at: datetime) -> list[Refusal]:
-    reasons = member_refusals(member, today=timezone.localdate(at))
-    policy = facts.policy
-    if facts.overdue_loans and not policy.lend_while_overdue:
-        reasons.append(
-            MemberHasOverdue(f"{member.name} has {facts.overdue_loans} overdue.", overdue=facts.overdue_loans)
-        )
-    if facts.open_loans >= policy.max_loans:
-        reasons.append(
-            LoanLimitReached(
-                f"{member.name} has {facts.open_loans} on loan, and {policy.max_loans} is the limit.",
-                open=facts.open_loans,
-                limit=policy.max_loans,
-            )
-        )
-    if days is not None and days > policy.loan_days:
-        reasons.append(
-            LoanTooLong(
-                f"{days} days is too long: this title is lent for at most {policy.loan_days}.",
-                days=days,
-                limit=policy.loan_days,
-            )
-        )
-    return reasons
-
-
-def _title_reasons(member: Member, book: Book, facts: Facts) -> list[Refusal]:
-    reasons: list[Refusal] = []
-    if facts.has_title:
-        reasons.append(AlreadyBorrowed(f"{member.name} already has “{book.title}” on loan."))
-    if not book.in_circulation:
-        reasons.append(CopyNotCirculating(f"“{book.title}” is out of circulation."))
-    return reasons
-
-
-def _copy_reason(member: Member, book: Book, facts: Facts, barcode: str | None) -> Refusal | None:
-    copy = facts.copy
-    if _is_takeable(facts, member):
-        return None
-    if copy is None or barcode is None:
-        return NoCopyAvailable(f"No copy of “{book.title}” is free.", available=facts.available, waiting=facts.waiting)
-    if copy.status == Copy.Status.ON_LOAN:
-        if copy.holder_id == member.pk:
-            return None  # said already, as AlreadyBorrowed
-        return CopyOnLoan(f"Copy {copy.barcode} is on loan to somebody else.", barcode=copy.barcode)
-    if copy.status == Copy.Status.ON_HOLD_SHELF:
-        return CopyHeldForOther(f"Copy {copy.barcode} is set aside for somebody else.", barcode=copy.barcode)
-    if copy.is_available:
-        return CopyHeldForOther(
-            f"Every free copy of “{book.title}” is spoken for by those ahead in the line.",
-            barcode=copy.barcode,
-            available=facts.available,
-            ahead=facts.ahead,
-        )
-    return CopyNotCirculating(
-        f"Copy {copy.barcode} is {copy.get_status_display().lower()} and cannot be lent.",
-        barcode=copy.barcode,
-        status=copy.status,
-    )
-
-
-def _lend(
-    member: Member,
-    book: Book,
-    facts: Facts,
-    *,
-    at: datetime,
-    days: int | None = None,
-    overridden: dict[str, object] | None = None,
-) -> Loan:
-    """Hand over the chosen copy. The caller holds both locks and has asked every rule."""
-    copy = facts.copy
-    assert copy is not None
-    was_available = copy.is_available
-    due_at = copy.branch.end_of_day(at, days=days if days is not None else facts.policy.loan_days)
-    copy.move(Copy.Status.ON_LOAN, holder=member, due_at=due_at)
-    loan = Loan.objects.create(book=book, copy=copy, member=member, lent_at=at, due_at=due_at)
-    record(
-        event(
-            Event.Kind.CHECKOUT,
-            at=at,
-            book_id=book.pk,
-            copy_id=copy.pk,
-            member_id=member.pk,
-            loan_id=loan.pk,
-            reservation_id=facts.reservation_id,
-            barcode=copy.barcode,
-            due_at=due_at.isoformat(),
-            open=facts.open_loans,
-            limit=facts.policy.max_loans,
-            override=overridden,
-        )
-    )
-    if facts.reservation_id is not None:
-        reservation = Reservation.objects.select_related("copy").get(pk=facts.reservation_id)
-        line.fulfil_with(reservation, copy, at=at, loan_id=loan.pk)
-    left = facts.available - (1 if was_available else 0)
-    if facts.waiting and (left or facts.holds_copy):
-        line.settle(book, at=at)
-    return loan
 
 
 # --- Return ------------------------------------------------------------------------------------------------
@@ -334,15 +216,15 @@ def _lend_to_head(book: Book, copy: Copy, *, at: datetime, override: Override) -
     if head is None or member is None:
         return None
     facts = facts_for(member, book, at=at, barcode=copy.barcode)
-    if not _is_takeable(facts, member):
+    if not is_takeable(facts, member):
         return None
     try:
         overridden = refuse(
-            [*_member_reasons(member, facts, None, at=at), *_title_reasons(member, book, facts)], override
+            [*member_reasons(member, facts, None, at=at), *title_reasons(member, book, facts)], override
         )
     except Refusal:
         return None  # the copy is set aside instead
-    _lend(member, book, facts, at=at, overridden=override.payload(overridden))
+    lend(member, book, facts, at=at, overridden=override.payload(overridden))
     head.refresh_from_db()
     return head
 
@@ -450,7 +332,7 @@ def fulfil_head(*, book_id: int, at: datetime, override: Override = NO_OVERRIDE)
 
 def _fulfil(member: Member, book: Book, *, at: datetime, override: Override) -> Loan:
     facts = facts_for(member, book, at=at)
-    if not _is_takeable(facts, member):
+    if not is_takeable(facts, member):
         raise NoCopyToFulfil(f"No copy of “{book.title}” is set aside for {member.name} yet.")
-    overridden = refuse([*_member_reasons(member, facts, None, at=at), *_title_reasons(member, book, facts)], override)
-    return _lend(member, book, facts, at=at, overridden=override.payload(overridden))
+    overridden = refuse([*member_reasons(member, facts, None, at=at), *title_reasons(member, book, facts)], override)
+    return lend(member, book, facts, at=at, overridden=override.payload(overridden))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.utils import timezone
 from rest_framework import serializers
@@ -12,7 +12,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
 from circulation import services
-from circulation.api.desk import fulfilled, lent_or_queued, renewed, returned
+from circulation.api.desk import fulfilled, lent_or_queued, renewed, returned, would_lend_or_queue, would_return
 from circulation.api.serializers import CheckOutInput, FulfilHeadInput, FulfilInput, RenewInput, ReturnInput
 from events.operations import Operation
 from events.recording import acting
@@ -35,15 +35,24 @@ class CancelInput(ReasonInput):
     reservation_id = Identifier()
 
 
-# What may stand in `op`: its input, its operation, its answer.
-OPERATIONS: dict[str, tuple[type[StrictSerializer], Operation[..., Any], Callable[[Any], Answer]]] = {
-    "checkout": (CheckOutInput, services.check_out, lent_or_queued),
-    "return": (ReturnInput, services.return_copy, returned),
-    "renew": (RenewInput, services.renew, renewed),
-    "reserve": (ReservationInput, line.reserve, reserved),
-    "cancel": (CancelInput, line.cancel, cancelled),
-    "fulfill": (FulfilOneInput, services.fulfil, fulfilled),
-    "fulfill_head": (FulfilHeadInput, services.fulfil_head, fulfilled),
+class Kind(NamedTuple):
+    """One kind of operation: what goes in, what it does, what it answers, and what a rehearsal says it would do."""
+
+    serializer: type[StrictSerializer]
+    operation: Operation[..., Any]
+    answer: Callable[[Any], Answer]
+    would: Callable[[Any], str] | str
+
+
+# What may stand in `op`.
+OPERATIONS = {
+    "checkout": Kind(CheckOutInput, services.check_out, lent_or_queued, would_lend_or_queue),
+    "return": Kind(ReturnInput, services.return_copy, returned, would_return),
+    "renew": Kind(RenewInput, services.renew, renewed, "renew"),
+    "reserve": Kind(ReservationInput, line.reserve, reserved, "reserve"),
+    "cancel": Kind(CancelInput, line.cancel, cancelled, "cancel"),
+    "fulfill": Kind(FulfilOneInput, services.fulfil, fulfilled, "lend"),
+    "fulfill_head": Kind(FulfilHeadInput, services.fulfil_head, fulfilled, "lend"),
 }
 
 
@@ -110,12 +119,12 @@ class Batch(OperationView):
         name = asked.pop("op", None)
         if not isinstance(name, str) or name not in OPERATIONS:
             raise ValidationError({"op": [f"Write one of {', '.join(OPERATIONS)}."]})
-        serializer, operation, answer = OPERATIONS[name]
+        serializer, operation, answer, would_do = OPERATIONS[name]
         checked = serializer(data=asked, context={"request": self.request})
         checked.is_valid(raise_exception=True)
         kwargs = {"at": timezone.now(), **checked.validated_data}
         if self.is_dry_run:
-            rehearsed = self._rehearsed(operation, name, kwargs)
+            rehearsed = self._rehearsed(operation, would_do, kwargs)
             return {"status": rehearsed.status_code, "body": rehearsed.data}
         key = idempotency_key(self.request, part=f"#{index}")
         if key is None:

@@ -49,6 +49,16 @@ def lent_or_queued(result: Lent | Queued) -> Answer:
     return Answer({"outcome": "reserved", "reservation": data}, message, status=202)
 
 
+def would_lend_or_queue(result: Lent | Queued) -> str:
+    """What a rehearsed check-out would do."""
+    return "lend" if isinstance(result, Lent) else "reserve"
+
+
+def would_return(result: Returned) -> str:
+    """What a rehearsed return would do with the copy."""
+    return result.next.action
+
+
 def returned(result: Returned) -> Answer:
     """What a return answers, and what to do with the copy."""
     loan, step = result.loan, result.next
@@ -104,7 +114,7 @@ class CheckOut(OperationView):
         return self.perform(
             services.check_out,
             lent_or_queued,
-            would=lambda result: "lend" if isinstance(result, Lent) else "reserve",
+            would=would_lend_or_queue,
             at=timezone.now(),
             **self.parsed(CheckOutInput),
         )
@@ -127,7 +137,7 @@ class Return(OperationView):
         return self.perform(
             services.return_copy,
             returned,
-            would=lambda result: result.next.action,
+            would=would_return,
             at=timezone.now(),
             **self.parsed(ReturnInput),
         )

@@ -15,12 +15,15 @@ _DIGITS = re.compile(r"[+-]?[0-9]{1,40}", re.ASCII)
 
 
 class Fields:
-    """A row by its names, which may be written in any case. Raises RowError unless it has exactly these, each once."""
+    """A row by its names, which may be written in any case.
 
-    def __init__(self, row: Row, names: Sequence[str]) -> None:
-        wanted = {name.lower(): name for name in names}
+    Raises RowError for a name that is missing, unknown or repeated.
+    """
+
+    def __init__(self, row: Row, names: Sequence[str], *, optional: Sequence[str] = ()) -> None:
+        wanted = {name.lower(): name for name in (*names, *optional)}
         given = [name.lower() for name, _ in row.pairs]
-        problems = [f"There is no {name}." for folded, name in wanted.items() if folded not in given]
+        problems = [f"There is no {name}." for name in names if name.lower() not in given]
         problems += [
             f"{name} is given {given.count(folded)} times."
             for folded, name in wanted.items()
@@ -30,6 +33,10 @@ class Fields:
         if problems:
             raise RowError(" ".join(problems))
         self._values: dict[str, Any] = {wanted[name.lower()]: value for name, value in row.pairs}
+
+    def has(self, name: str) -> bool:
+        """Whether an optional field is given, and not as null."""
+        return self._values.get(name) is not None
 
     def whole_number(self, name: str, *, highest: int) -> int:
         """A number from 1 to `highest`. Text that holds nothing but its digits will do, as in SQL and spreadsheets."""

@@ -156,7 +156,7 @@ def test_a_rehearsed_batch_changes_nothing(api):
 
     assert [result["status"] for result in results] == [200, 200, 200]
     lend, again, refuse = (result["body"]["data"] for result in results)
-    assert lend == {"would": "checkout", "refusals": []}
+    assert lend == {"would": "lend", "refusals": []}
     assert again == lend  # each is rehearsed by itself
     assert refuse["would"] == "refuse"
     assert [refusal["code"] for refusal in refuse["refusals"]] == ["QUEUE_EMPTY"]

@@ -31,15 +31,16 @@ START = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 HOURS_FROM_UTC = {"UTC": 0, "Pacific/Kiritimati": 14, "America/Phoenix": -7}  # none of them changes its clocks
 
 which = st.integers(0, 11)  # one of however many there are
+RARELY = 11  # stands for one that the operation is not meant for
 overrides = st.one_of(
     st.just(frozenset()), st.just(frozenset(OVERRIDABLE)), st.sampled_from(sorted(OVERRIDABLE)).map(lambda c: frozenset({c}))
 )
 terms = st.builds(
     rows.Terms,
     loan_days=st.integers(1, 4),
-    max_loans=st.integers(0, 3),
+    max_loans=st.integers(1, 3),
     max_renewals=st.integers(0, 2),
-    max_reservations=st.integers(0, 3),
+    max_reservations=st.integers(1, 3),
     shelf_days=st.integers(0, 3),
     lend_while_overdue=st.booleans(),
 )
@@ -70,8 +71,9 @@ class Desk(RuleBasedStateMachine):
         transaction.set_rollback(True)
         self.undo.__exit__(None, None, None)
 
-    @initialize(general=terms, copies=st.lists(st.integers(0, 2), min_size=3, max_size=3))
-    def open(self, general, copies):
+    @initialize(general=terms, lines=st.lists(st.integers(0, 3), min_size=3, max_size=3))
+    def open(self, general, lines):
+        """Three titles, four members; of the first titles every copy is lent, and some members wait."""
         self.categories = {
             "": library_services.member_category_named(None),
             "child": MemberCategoryFactory(name="child"),
@@ -81,9 +83,11 @@ class Desk(RuleBasedStateMachine):
         self.set_terms("", "", general)
         for kind in ("", "", "child", "child"):
             self.enrol(kind)
-        for number, kind in zip(copies, ("", "film", ""), strict=True):
+        for number, (kind, zone, waiting) in enumerate(zip(("", "film", ""), HOURS_FROM_UTC, lines, strict=True)):
             self.add_title(kind)
-            self.add_copies(-1, number, "UTC")
+            self.add_copies(number, 1 + number % 2, zone)
+            for member in range(number, number + waiting):
+                self.check_out_title(member, number)
 
     # --- Both at once ----------------------------------------------------------------------------------------
 
@@ -111,6 +115,34 @@ class Desk(RuleBasedStateMachine):
 
     def loan_row(self, loan):
         return list(models.Loan.objects.order_by("id"))[self.model.loans.index(loan)]
+
+    def living(self):
+        return [member for member in self.model.members if not member.deleted]
+
+    def held(self):
+        return [title for title in self.model.titles if not title.withdrawn_at]
+
+    def some_member(self, number):
+        return pick(self.living(), number)
+
+    def some_title(self, number):
+        """One that the library holds; now and then any."""
+        return pick(self.model.titles if number == RARELY else self.held(), number)
+
+    def some_copy(self, number, *states):
+        """One in such a state, if there is any; now and then any."""
+        wanted = [copy for copy in self.model.copies if copy.state in states]
+        return pick(wanted if wanted and number != RARELY else self.model.copies, number)
+
+    def some_loan(self, number):
+        """One that is open, if there is any; now and then one that has ended."""
+        still_open = [loan for loan in self.model.loans if loan.returned_at is None]
+        return pick(still_open if still_open and number != RARELY else self.model.loans, number)
+
+    def some_reservation(self, number, *states):
+        """One in such a state, if there is any; now and then any."""
+        wanted = [reservation for reservation in self.model.reservations if reservation.state in states]
+        return pick(wanted if wanted and number != RARELY else self.model.reservations, number)
 
     def agree_on_next(self, expected, actual):
         """What to do with a copy that came in."""
@@ -160,7 +192,7 @@ class Desk(RuleBasedStateMachine):
     @precondition(lambda self: len(self.model.copies) < 9)
     @rule(title=which, count=st.integers(0, 2), zone=st.sampled_from(sorted(HOURS_FROM_UTC)))
     def add_copies(self, title, count, zone):
-        title, hours = pick(self.model.titles, title), HOURS_FROM_UTC[zone]
+        title, hours = self.some_title(title), HOURS_FROM_UTC[zone]
         first = len(self.model.copies)
         barcodes = [f"copy-{number}" for number in range(first, first + count)]
         if barcodes:
@@ -193,15 +225,10 @@ class Desk(RuleBasedStateMachine):
             assert actual == services.Queued(self.reservation_row(expected))
             assert actual.reservation.status == expected.state
 
-    def living(self):
-        return [member for member in self.model.members if not member.deleted]
-
-    @precondition(lambda self: self.living())
     @rule(member=which, title=which)
     def check_out_title(self, member, title):
-        self.check_out(pick(self.living(), member), pick(self.model.titles, title))
+        self.check_out(self.some_member(member), self.some_title(title))
 
-    @precondition(lambda self: self.living())
     @rule(
         member=which,
         title=which,
@@ -211,10 +238,10 @@ class Desk(RuleBasedStateMachine):
     )
     def check_out_title_with(self, member, title, days, on_unavailable, override):
         self.check_out(
-            pick(self.living(), member), pick(self.model.titles, title), None, days, on_unavailable, override
+            self.some_member(member), self.some_title(title), None, days, on_unavailable, override
         )
 
-    @precondition(lambda self: self.living() and self.model.copies)
+    @precondition(lambda self: self.model.copies)
     @rule(
         member=which,
         copy=which,
@@ -222,15 +249,10 @@ class Desk(RuleBasedStateMachine):
         override=overrides,
     )
     def check_out_copy(self, member, copy, on_unavailable, override):
-        copy = pick(self.model.copies, copy)
-        self.check_out(pick(self.living(), member), copy.title, copy, None, on_unavailable, override)
+        copy = self.some_copy(copy, rows.AVAILABLE, rows.ON_HOLD_SHELF, rows.ON_LOAN)
+        self.check_out(self.some_member(member), copy.title, copy, None, on_unavailable, override)
 
     # --- Return and renewal --------------------------------------------------------------------------------------
-
-    def some_loan(self, number):
-        """One that is open, if any is; now and then one that has ended."""
-        open_loans = [loan for loan in self.model.loans if loan.returned_at is None]
-        return pick(self.model.loans if number == 0 else open_loans or self.model.loans, number)
 
     @precondition(lambda self: self.model.loans)
     @rule(loan=which, way=st.sampled_from(["loan", "copy", "member"]), lend_on=st.booleans())
@@ -277,10 +299,9 @@ class Desk(RuleBasedStateMachine):
 
     # --- The line ------------------------------------------------------------------------------------------------
 
-    @precondition(lambda self: self.living())
     @rule(member=which, title=which, needed_for=st.sampled_from([None, None, -1, 0, 2, 5]), override=overrides)
     def reserve(self, member, title, needed_for, override):
-        member, title = pick(self.living(), member), pick(self.model.titles, title)
+        member, title = self.some_member(member), self.some_title(title)
         needed_by = None if needed_for is None else self.now + timedelta(days=needed_for)
         expected, actual = self.both(
             lambda: self.model.reserve(self.now, member, title, needed_by, override),
@@ -295,16 +316,10 @@ class Desk(RuleBasedStateMachine):
             assert actual == self.reservation_row(expected)
             assert actual.status == expected.state
 
-    def some_reservation(self, number, *states):
-        """One in such a state, or live, if there is any; now and then any at all."""
-        live = [r for r in self.model.reservations if r.live]
-        wanted = [r for r in live if r.state in states]
-        return pick(self.model.reservations if number == 0 else wanted or live or self.model.reservations, number)
-
     @precondition(lambda self: self.model.reservations)
     @rule(reservation=which)
     def cancel(self, reservation):
-        reservation = self.some_reservation(reservation)
+        reservation = self.some_reservation(reservation, rows.WAITING, rows.SUSPENDED, rows.READY)
         self.both(
             lambda: self.model.change(self.now, reservation, "cancel"),
             line_services.cancel,
@@ -349,9 +364,10 @@ class Desk(RuleBasedStateMachine):
         )
         assert actual == (self.loan_row(expected) if expected else None)
 
+    @precondition(lambda self: self.model.reservations)
     @rule(title=which, override=overrides)
     def fulfil_head(self, title, override):
-        title = pick(self.model.titles, title)
+        title = self.some_title(title)
         expected, actual = self.both(
             lambda: self.model.fulfil_head(self.now, title, override),
             services.fulfil_head,
@@ -361,9 +377,10 @@ class Desk(RuleBasedStateMachine):
         )
         assert actual == (self.loan_row(expected) if expected else None)
 
+    @precondition(lambda self: self.model.reservations)
     @rule(title=which)
     def expire(self, title):
-        title = pick(self.model.titles, title)
+        title = self.some_title(title)
         expected, actual = self.both(
             lambda: self.model.expire(self.now, title), line_services.expire, book_id=self.titles[title].pk, at=self.now
         )
@@ -374,7 +391,7 @@ class Desk(RuleBasedStateMachine):
     @precondition(lambda self: self.model.copies)
     @rule(copy=which, state=st.sampled_from([rows.LOST, rows.MISSING, rows.DAMAGED, rows.WITHDRAWN]))
     def take_out(self, copy, state):
-        copy = pick(self.model.copies, copy)
+        copy = self.some_copy(copy, rows.AVAILABLE, rows.ON_HOLD_SHELF, rows.ON_LOAN)
         self.both(
             lambda: self.model.take_out(self.now, copy, state),
             {
@@ -391,7 +408,7 @@ class Desk(RuleBasedStateMachine):
     @rule(number=which, repaired=st.booleans())
     def bring_back(self, number, repaired):
         origins = {rows.DAMAGED} if repaired else {rows.LOST, rows.MISSING}
-        copy = pick([copy for copy in self.model.copies if copy.state in origins] or self.model.copies, number)
+        copy = self.some_copy(number, *origins)
         expected, actual = self.both(
             lambda: self.model.bring_back(self.now, copy, origins),
             copy_services.repair if repaired else copy_services.mark_found,
@@ -400,9 +417,9 @@ class Desk(RuleBasedStateMachine):
         )
         self.agree_on_next(expected, actual and actual.next)
 
-    @rule(title=which, circulating=st.booleans(), kind=st.sampled_from(["", "film"]))
+    @rule(title=which, circulating=st.sampled_from([True, True, False]), kind=st.sampled_from(["", "film"]))
     def edit_title(self, title, circulating, kind):
-        title = pick(self.model.titles, title)
+        title = self.some_title(title)
         if (title.circulating, title.kind) != (circulating, kind):  # an edit of nothing does nothing
             self.both(
                 lambda: self.model.edit_title(self.now, title, circulating, kind),
@@ -412,9 +429,10 @@ class Desk(RuleBasedStateMachine):
                 at=self.now,
             )
 
+    @precondition(lambda self: len(self.held()) > 2)
     @rule(title=which)
     def withdraw_title(self, title):
-        title = pick(self.model.titles, title)
+        title = self.some_title(title)
         self.both(
             lambda: self.model.withdraw_title(self.now, title),
             title_services.withdraw_title,
@@ -422,10 +440,9 @@ class Desk(RuleBasedStateMachine):
             at=self.now,
         )
 
-    @precondition(lambda self: self.living())
-    @rule(member=which, blocked=st.booleans(), expires_in=st.sampled_from([None, None, -1, 0, 2]), settled=st.booleans())
+    @rule(member=which, blocked=st.sampled_from([False, False, True]), expires_in=st.sampled_from([None, None, -1, 0, 2]), settled=st.booleans())
     def edit_member(self, member, blocked, expires_in, settled):
-        member = pick(self.living(), member)
+        member = self.some_member(member)
         expires_on = None if expires_in is None else self.now.date() + timedelta(days=expires_in)
         self.model.edit_member(self.now, member, blocked, expires_on, settled)
         (member_services.edit if settled else library_services.edit_member)(
@@ -434,10 +451,10 @@ class Desk(RuleBasedStateMachine):
             at=self.now,
         )
 
-    @precondition(lambda self: self.living())
+    @precondition(lambda self: len(self.living()) > 4)
     @rule(member=which)
     def delete_member(self, member):
-        member = pick(self.living(), member)
+        member = self.some_member(member)
         self.both(
             lambda: self.model.delete_member(member),
             member_services.delete,
