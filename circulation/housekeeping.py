@@ -38,7 +38,10 @@ def sweep(*, at: datetime) -> Swept:
 
 def stranded(*, at: datetime) -> list[int]:
     """Titles with somebody eligible waiting beside a free copy, as a change that touched no title may leave them."""
-    free = Copy.objects.filter(book=OuterRef("pk"), status=Copy.Status.AVAILABLE)
-    waiting = Reservation.objects.eligible(OuterRef("pk"), at, timezone.localdate(at))
-    titles = Book.objects.held().filter(Exists(waiting), Exists(free), in_circulation=True)
+    waiting = Reservation.objects.filter(status=Reservation.Status.WAITING, copy=None)
+    beside_free = Copy.objects.filter(status=Copy.Status.AVAILABLE, book__in=waiting.values("book"))
+    # Those are few, so only they are asked whether somebody who waits is eligible.
+    few = set(beside_free.values_list("book_id", flat=True))
+    eligible = Reservation.objects.eligible(OuterRef("pk"), at, timezone.localdate(at))
+    titles = Book.objects.held().filter(Exists(eligible), pk__in=few, in_circulation=True)
     return list(titles.order_by("pk").values_list("pk", flat=True))

@@ -8,7 +8,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import F, Q
 
-from events.models import Event
+from events.models import OF_THE_DESK, Event
 from library.models import Book, Copy, Member
 
 
@@ -53,16 +53,21 @@ class Loan(models.Model):
             ),
         ]
         indexes = [
-            # The loan limit and what is overdue, asked at every check-out; GET /api/members/{id}/loans/
-            models.Index(fields=["member", "due_at"], name="open_loan_of_member", condition=Q(returned_at=None)),
-            # GET /api/loans/?status=overdue and the due-soon sweep
-            models.Index(fields=["due_at", "id"], name="open_loan_by_due_date", condition=Q(returned_at=None)),
-            # GET /api/members/{id}/history/
+            # What a member has on loan is found by one_open_loan_per_title_and_member.
+            # GET /api/members/{id}/history/ and /api/loans/?member=
             models.Index(fields=["member", "id"], name="loan_of_member"),
-            # GET /api/loans/?book= and the guard of a title's removal
+            # GET /api/loans/?book=
             models.Index(fields=["book", "id"], name="loan_of_book"),
-            # A copy's past, and the guard of a copy's removal
+            # The admin's search by barcode
             models.Index(fields=["copy", "id"], name="loan_of_copy"),
+            # GET /api/loans/?ordering=due_at and =lent_at; the second one also for the statistics
+            models.Index(fields=["due_at", "id"], name="loan_by_due_date"),
+            models.Index(fields=["lent_at", "id"], name="loan_by_date"),
+            # GET /api/loans/?status=open and =overdue in each order: open loans stand together at the end of the
+            # others, which would all be passed on the way to them
+            models.Index(fields=["id"], name="open_loan", condition=Q(returned_at=None)),
+            models.Index(fields=["due_at", "id"], name="open_loan_by_due_date", condition=Q(returned_at=None)),
+            models.Index(fields=["lent_at", "id"], name="open_loan_by_date", condition=Q(returned_at=None)),
         ]
 
     def __str__(self) -> str:
@@ -80,26 +85,7 @@ class CirculationEventManager(models.Manager["CirculationEvent"]):
 class CirculationEvent(Event):
     """What happened at the desk: the events of copies, loans and the line, without those of the catalogue."""
 
-    KINDS: ClassVar = (
-        Event.Kind.CHECKOUT,
-        Event.Kind.RETURN,
-        Event.Kind.RENEW,
-        Event.Kind.RESERVE,
-        Event.Kind.HOLD,
-        Event.Kind.RELEASE,
-        Event.Kind.FULFIL,
-        Event.Kind.CANCEL,
-        Event.Kind.SUSPEND,
-        Event.Kind.RESUME,
-        Event.Kind.REORDER,
-        Event.Kind.EXPIRE,
-        Event.Kind.LOST,
-        Event.Kind.MISSING,
-        Event.Kind.FOUND,
-        Event.Kind.DAMAGED,
-        Event.Kind.REPAIRED,
-        Event.Kind.WITHDRAWN,
-    )
+    KINDS: ClassVar = OF_THE_DESK
 
     objects: ClassVar = CirculationEventManager()
 

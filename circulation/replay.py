@@ -104,13 +104,14 @@ def read_trace(path: Path) -> tuple[list[TraceEvent], list[Refused]]:
 def replay(
     events: Sequence[TraceEvent], *, fulfil_on_return: Literal["hold", "loan"] | None = None
 ) -> Iterator[Outcome]:
-    """Replay events in the order given by `read_trace`, each in a transaction of its own, one for each step taken.
+    """Replay events in the order given by `read_trace`, each in a transaction of its own; one outcome for each.
 
     `fulfil_on_return` defaults to the setting of that name. What a replay sets aside stays on the shelf as if set
     aside today. Raises Busy while another replay runs, and when others hold what an event needs for too long: then
     nothing of that event has happened.
     """
-    with _only_replay(), shelving_as_of(timezone.now()):
+    today = timezone.now()
+    with _only_replay():
         recorded = _last_on_record({event.book_id for event in events})
         number_of_day: defaultdict[date, int] = defaultdict(int)
         for event in events:
@@ -120,7 +121,9 @@ def replay(
             if last is not None and at <= last:
                 yield Outcome(event, "passed over", f"The title's record goes on until {last:%Y-%m-%d %H:%M} UTC.")
             else:
-                yield _replay(event, at, fulfil_on_return)
+                with shelving_as_of(today):
+                    outcome = _replay(event, at, fulfil_on_return)
+                yield outcome
 
 
 def standing(book_ids: Sequence[int]) -> list[Standing]:
@@ -192,8 +195,8 @@ def _take(event: TraceEvent, at: datetime, fulfil_on_return: Literal["hold", "lo
         barcode, reservation = returned.loan.copy.barcode, returned.next.reservation
         if reservation is None:
             return "returned", f"copy {barcode}"
-        what = "lent" if returned.next.action == "lend" else "set aside"
-        return "returned", f"copy {barcode}, {what} for member {reservation.member_id}"
+        what = "lent to" if returned.next.action == "lend" else "set aside for"
+        return "returned", f"copy {barcode}, {what} member {reservation.member_id}"
     done = check_out(member_id=member_id, book_id=book_id, at=at, override=OVERRIDE)
     if isinstance(done, Queued):
         return "queued", ""
@@ -201,10 +204,9 @@ def _take(event: TraceEvent, at: datetime, fulfil_on_return: Literal["hold", "lo
 
 
 def _last_on_record(book_ids: set[int]) -> dict[int, datetime]:
-    last = (
-        CirculationEvent.objects.filter(book_id__in=book_ids).order_by().values("book_id").annotate(Max("occurred_at"))
-    )
-    return dict(last.values_list("book_id", "occurred_at__max"))
+    events = CirculationEvent.objects.filter(book_id__in=book_ids).order_by()
+    last = events.values_list("book_id").annotate(Max("occurred_at"))
+    return {book_id: at for book_id, at in last if book_id is not None}
 
 
 @contextmanager

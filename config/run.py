@@ -222,7 +222,7 @@ def wait_until_it_answers(server: subprocess.Popen[bytes], address: Address) -> 
         client = http.client.HTTPConnection(address.here, address.port, timeout=5)
         try:
             client.request("GET", "/health/live")
-            client.getresponse()
+            client.getresponse().read()
             return
         except (OSError, http.client.HTTPException):
             time.sleep(0.05)

@@ -1,7 +1,42 @@
 """What happened, what is still to be published, and the answers that were given."""
 
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
+
+
+class EventKind(models.TextChoices):
+    """What can happen. Kinds with a dot are of the catalogue and of members, the others of the desk."""
+
+    CHECKOUT = "checkout", "Checked out"
+    RETURN = "return", "Returned"
+    RENEW = "renew", "Renewed"
+    RESERVE = "reserve", "Reserved"
+    HOLD = "hold", "Set aside"
+    RELEASE = "release", "Released"
+    FULFIL = "fulfil", "Fulfilled"
+    CANCEL = "cancel", "Cancelled"
+    SUSPEND = "suspend", "Suspended"
+    RESUME = "resume", "Resumed"
+    REORDER = "reorder", "Reordered"
+    EXPIRE = "expire", "Expired"
+    LOST = "lost", "Lost"
+    MISSING = "missing", "Missing"
+    FOUND = "found", "Found"
+    DAMAGED = "damaged", "Damaged"
+    REPAIRED = "repaired", "Repaired"
+    WITHDRAWN = "withdrawn", "Copy withdrawn"
+    COPY_ADDED = "copy.added", "Copy added"
+    COPY_EDITED = "copy.edited", "Copy edited"
+    BOOK_ADDED = "book.added", "Title added"
+    BOOK_EDITED = "book.edited", "Title edited"
+    BOOK_WITHDRAWN = "book.withdrawn", "Title withdrawn"
+    MEMBER_ENROLLED = "member.enrolled", "Member enrolled"
+    MEMBER_EDITED = "member.edited", "Member edited"
+    MEMBER_DELETED = "member.deleted", "Member deleted"
+
+
+OF_THE_DESK = tuple(kind for kind in EventKind if "." not in kind)
 
 
 class Event(models.Model):
@@ -11,33 +46,7 @@ class Event(models.Model):
     The `_id` columns refer without foreign keys: an event outlives what it tells of.
     """
 
-    class Kind(models.TextChoices):
-        CHECKOUT = "checkout", "Checked out"
-        RETURN = "return", "Returned"
-        RENEW = "renew", "Renewed"
-        RESERVE = "reserve", "Reserved"
-        HOLD = "hold", "Set aside"
-        RELEASE = "release", "Released"
-        FULFIL = "fulfil", "Fulfilled"
-        CANCEL = "cancel", "Cancelled"
-        SUSPEND = "suspend", "Suspended"
-        RESUME = "resume", "Resumed"
-        REORDER = "reorder", "Reordered"
-        EXPIRE = "expire", "Expired"
-        LOST = "lost", "Lost"
-        MISSING = "missing", "Missing"
-        FOUND = "found", "Found"
-        DAMAGED = "damaged", "Damaged"
-        REPAIRED = "repaired", "Repaired"
-        WITHDRAWN = "withdrawn", "Copy withdrawn"
-        COPY_ADDED = "copy.added", "Copy added"
-        COPY_EDITED = "copy.edited", "Copy edited"
-        BOOK_ADDED = "book.added", "Title added"
-        BOOK_EDITED = "book.edited", "Title edited"
-        BOOK_WITHDRAWN = "book.withdrawn", "Title withdrawn"
-        MEMBER_ENROLLED = "member.enrolled", "Member enrolled"
-        MEMBER_EDITED = "member.edited", "Member edited"
-        MEMBER_DELETED = "member.deleted", "Member deleted"
+    Kind = EventKind
 
     id = models.BigAutoField(primary_key=True)
     kind = models.CharField(max_length=32, choices=Kind.choices)
@@ -53,10 +62,18 @@ class Event(models.Model):
     class Meta:
         ordering = ["-id"]
         indexes = [
-            # Availability asks for the last event of a title; the log filters by each of the three.
+            # Availability asks for the last event of a title. GET /api/circulation/events/?book=, ?member= and ?copy=
             models.Index(fields=["book_id", "id"], name="event_of_book"),
             models.Index(fields=["member_id", "id"], name="event_of_member"),
             models.Index(fields=["copy_id", "id"], name="event_of_copy"),
+            # GET /api/circulation/events/?kind=
+            models.Index(fields=["kind", "occurred_at", "id"], name="event_of_kind"),
+            # GET /api/circulation/events/, ?since= and ?until=, without passing on the way all that an import wrote
+            models.Index(
+                fields=["occurred_at", "id"],
+                name="event_of_the_desk",
+                condition=Q(kind__in=OF_THE_DESK),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -104,9 +104,10 @@ class Book(models.Model):
         indexes = [
             # GET /api/books/?category=&publisher=&ordering=title
             models.Index(fields=["category", "publisher", "title"], name="book_by_shelf"),
-            # GET /api/books/?publisher=
+            # GET /api/books/?publisher= and ?language=
             models.Index(fields=["publisher", "id"], name="book_by_publisher"),
-            # GET /api/books/?ordering=title, =author and =published_year
+            models.Index(fields=["language", "id"], name="book_by_language"),
+            # GET /api/books/?ordering=title, =author and =published_year; the last one also for year_min and year_max
             models.Index(fields=["title", "id"], name="book_by_title"),
             models.Index(Left("authors", 100), F("id"), name="book_by_author"),
             models.Index(Coalesce("published_year", 0), F("id"), name="book_by_year"),
@@ -151,7 +152,7 @@ class Copy(models.Model):
 
     book = models.ForeignKey(Book, on_delete=models.PROTECT, related_name="copies", db_index=False)
     barcode = models.CharField(max_length=64, validators=[RegexValidator(rf"\A{BARCODE}\Z")])
-    branch = models.ForeignKey(Branch, on_delete=models.PROTECT, related_name="copies")
+    branch = models.ForeignKey(Branch, on_delete=models.PROTECT, related_name="copies", db_index=False)
     # In no index, so that a copy that moves is updated in its place (HOT).
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.AVAILABLE)
     holder = models.ForeignKey(
@@ -182,6 +183,8 @@ class Copy(models.Model):
         indexes = [
             # Every count and choice of a title's copies, per branch or not.
             models.Index(fields=["book", "branch"], name="copy_of_book"),
+            # GET /api/books/?branch=, for a branch that has little
+            models.Index(fields=["branch", "book"], name="copy_at_branch"),
         ]
 
     def __str__(self) -> str:
@@ -227,8 +230,10 @@ class Member(models.Model):
     first_name = models.CharField(max_length=150, blank=True)
     last_name = models.CharField(max_length=150, blank=True)
     email = models.EmailField("e-mail", blank=True)
-    category = models.ForeignKey(MemberCategory, on_delete=models.PROTECT, related_name="members")
-    branch = models.ForeignKey(Branch, on_delete=models.PROTECT, related_name="members")
+    category = models.ForeignKey(
+        MemberCategory, on_delete=models.PROTECT, related_name="members", db_index=False
+    )
+    branch = models.ForeignKey(Branch, on_delete=models.PROTECT, related_name="members", db_index=False)
     expires_on = models.DateField(null=True, blank=True, help_text="The last day of membership. Empty: no end.")
     blocked_reason = models.CharField(
         max_length=300, blank=True, help_text="Why this member may not borrow. Empty: may."
@@ -247,7 +252,13 @@ class Member(models.Model):
         ]
         indexes = [
             # GET /api/members/?ordering=name
-            models.Index(fields=["last_name", "first_name", "id"], name="member_by_name"),
+            models.Index(fields=["last_name", "id"], name="member_by_name"),
+            # GET /api/members/?search=: the beginning of a name
+            models.Index(OpClass(Lower("last_name"), name="text_pattern_ops"), name="member_by_last_name"),
+            models.Index(OpClass(Lower("first_name"), name="text_pattern_ops"), name="member_by_first_name"),
+            # The filters of the admin, and whether a category or a branch may be removed
+            models.Index(fields=["category", "id"], name="member_of_category"),
+            models.Index(fields=["branch", "id"], name="member_of_branch"),
         ]
 
     def __str__(self) -> str:
@@ -266,7 +277,12 @@ class LoanPolicy(models.Model):
     """The terms for a kind of member and a kind of title. The most specific policy that fits decides."""
 
     member_category = models.ForeignKey(
-        MemberCategory, on_delete=models.CASCADE, null=True, blank=True, help_text="Empty: every member."
+        MemberCategory,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        db_index=False,
+        help_text="Empty: every member.",
     )
     book_category = models.CharField(max_length=50, blank=True, help_text="Empty: every title.")
     loan_days = models.PositiveSmallIntegerField(default=28, validators=[MinValueValidator(1), MaxValueValidator(3650)])

@@ -1,30 +1,38 @@
-"""Finding titles."""
+"""Finding titles and members."""
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from django.contrib.postgres.search import SearchQuery
-from django.db.models import Count, Exists, OuterRef, QuerySet
-from django.db.models.functions import Lower
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import Coalesce, Lower
 
-from library.models import Book, Copy
+from library.models import Book, Branch, Copy, Member
 
 FACETS = ("category", "publisher", "language")
 FACET_VALUES = 20
 
 
+class Beginnings(SearchQuery):
+    """All words of a text, or words that begin with them.
+
+    PostgreSQL tells the words apart, as it did in the title: it knows which marks belong to a letter in any script.
+    """
+
+    template = "replace(%(function)s(%(expressions)s)::text || ' ', ''' ', ''':* ')::tsquery"
+
+
 def found(books: QuerySet[Book], text: str) -> QuerySet[Book]:
     """Titles with all these words or beginnings of words in title or author; if there are none, titles like them."""
-    words = re.findall(r"\w+", text)
-    if not words:
+    if not any(character.isalnum() for character in text):
         return books.none()
-    query = SearchQuery(" & ".join(f"{word}:*" for word in words), config="circdesk", search_type="raw")
-    exact = books.filter(search_vector=query)
-    if exact.exists():
+    exact = books.filter(search_vector=Beginnings(text, config="circdesk"))
+    # In order, else PostgreSQL would look for any one by reading the table from its beginning.
+    if exact.order_by("pk").values_list("pk").first():
         return exact
-    return books.alias(folded=Lower("title")).filter(folded__trigram_word_similar=text.lower())
+    similar = books.alias(_title=Lower("title"), _authors=Lower("authors"))
+    return similar.filter(Q(_title__trigram_word_similar=text) | Q(_authors__trigram_word_similar=text))
 
 
 def filtered(books: QuerySet[Book], asked: dict[str, Any]) -> QuerySet[Book]:
@@ -33,14 +41,18 @@ def filtered(books: QuerySet[Book], asked: dict[str, Any]) -> QuerySet[Book]:
         if exact in asked:
             books = books.filter(**{exact: asked[exact]})
     if "author" in asked:
-        books = books.alias(writers=Lower("authors")).filter(writers__contains=asked["author"].lower())
+        books = books.alias(_authors=Lower("authors")).filter(_authors__contains=Lower(Value(asked["author"])))
+    if asked.keys() & {"year_min", "year_max"}:
+        books = books.exclude(published_year=None).alias(_year=Coalesce("published_year", 0))  # as book_by_year has it
     if "year_min" in asked:
-        books = books.filter(published_year__gte=asked["year_min"])
+        books = books.filter(_year__gte=asked["year_min"])
     if "year_max" in asked:
-        books = books.filter(published_year__lte=asked["year_max"])
+        books = books.filter(_year__lte=asked["year_max"])
     copies = Copy.objects.filter(book=OuterRef("pk"))
     if "branch" in asked:
-        copies = copies.filter(branch__name__iexact=asked["branch"])
+        # Asked beforehand, so that PostgreSQL knows whether much or little stands there.
+        branches = Branch.objects.filter(name__iexact=asked["branch"]).values_list("pk", flat=True)
+        copies = copies.filter(branch__in=list(branches))
     if "available" in asked:
         free = Exists(copies.filter(status=Copy.Status.AVAILABLE))
         books = books.filter(free if asked["available"] else ~free)
@@ -59,3 +71,13 @@ def facets(books: QuerySet[Book]) -> dict[str, list[dict[str, Any]]]:
     branches = copies.values("branch__name").annotate(n=Count("book", distinct=True)).order_by("-n", "branch__name")
     counted["branch"] = [{"value": row["branch__name"], "count": row["n"]} for row in branches[:FACET_VALUES]]
     return counted
+
+
+def members_like(members: QuerySet[Member], text: str) -> QuerySet[Member]:
+    """Members with this card number or e-mail address, or with names that begin with these words."""
+    members = members.alias(_email=Lower("email"), _first=Lower("first_name"), _last=Lower("last_name"))
+    named = Q()
+    for word in text.split():
+        beginning = Lower(Value(word))
+        named &= Q(_last__startswith=beginning) | Q(_first__startswith=beginning)
+    return members.filter(Q(card_number=text) | (Q(_email=Lower(Value(text))) & ~Q(email="")) | named)

@@ -6,11 +6,14 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic, NoReturn, TypeVar
 from urllib.parse import urlencode
 
 from django.core.exceptions import ValidationError as ModelValidationError
-from django.db.models import Expression, F, Model, Q, QuerySet
+from django.db.models import Expression, F, Field, Func, Model, QuerySet, Value
+from django.db.models.lookups import GreaterThan, LessThan
+from django.utils.timezone import is_naive
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
@@ -68,14 +71,10 @@ def paginate(rows: QuerySet[M], asked: PageRequest, orderings: Orderings) -> Pag
     falling = descending != backward
     found = rows.order_by("-_key" if falling else "_key", "-pk" if falling else "pk")
     if after is not None:
-        side = "lt" if falling else "gt"
-        key, pk = after
-        # The first condition lets the index begin at the right place; the second drops equals already seen.
-        beyond = Q(**{f"_key__{side}e": key}) & (Q(**{f"_key__{side}": key}) | Q(**{f"pk__{side}": pk}))
-        try:
-            found = found.filter(beyond)
-        except (ValueError, TypeError, ModelValidationError):
-            _bad_cursor()
+        key, pk = _read(after[0], rows.query.annotations["_key"].output_field), after[1]
+        # Compared as one value, so that the index begins exactly where the other page ended.
+        this, last = _row(F("_key"), F("pk")), _row(Value(key), Value(pk))
+        found = found.filter(LessThan(this, last) if falling else GreaterThan(this, last))
     window = list(found[: asked.limit + 1])
     more = len(window) > asked.limit
     window = window[: asked.limit]
@@ -120,11 +119,28 @@ def _decode(cursor: str, ordering: str) -> tuple[bool, tuple[int | str, int]]:
             key.encode()  # a lone surrogate is no text
     except (ValueError, RecursionError, TypeError):
         _bad_cursor()
-    whole = [number for number in (key, pk) if type(number) is int and abs(number) < 2**63]
     is_text = isinstance(key, str) and "\0" not in key
-    if of != ordering or type(backward) is not bool or pk not in whole or not (is_text or key in whole):
+    if of != ordering or type(backward) is not bool or not _is_whole(pk) or not (is_text or _is_whole(key)):
         _bad_cursor()
     return backward, (key, pk)
+
+
+def _row(*parts: Expression | F) -> Func:
+    return Func(*parts, function="ROW", output_field=Field())
+
+
+def _is_whole(number: object) -> bool:
+    return type(number) is int and abs(number) < 2**63
+
+
+def _read(key: int | str, field: Field[Any, Any]) -> Any:
+    try:
+        value = field.to_python(key)
+    except (ModelValidationError, TypeError):
+        _bad_cursor()
+    if isinstance(value, datetime) and is_naive(value):
+        _bad_cursor()
+    return value
 
 
 def _bad_cursor() -> NoReturn:

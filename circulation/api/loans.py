@@ -23,7 +23,7 @@ from rest.schema import endpoint, page_of, page_query
 from rest.serializers import IdentifierInQuery, Moment, written
 
 LOAN_ORDERINGS: Orderings = {"id": F("pk"), "due_at": F("due_at"), "lent_at": F("lent_at")}
-EVENT_ORDERINGS: Orderings = {"id": F("pk")}
+EVENT_ORDERINGS: Orderings = {"occurred_at": F("occurred_at"), "id": F("pk")}
 
 
 class LoanQuery(serializers.Serializer[Any]):
@@ -104,7 +104,7 @@ class EventList(OperationView):
             OpenApiParameter("copy", str, description="A barcode."),
             OpenApiParameter("since", str, description="From this moment or date on."),
             OpenApiParameter("until", str, description="Up to this moment, or the end of this date."),
-            *page_query(EVENT_ORDERINGS, "id"),
+            *page_query(EVENT_ORDERINGS, "occurred_at"),
         ],
         answers={200: page_of(EventOut)},
     )
@@ -123,7 +123,7 @@ class EventList(OperationView):
             events = events.filter(occurred_at__gte=_begin(request.query_params["since"], asked["since"]))
         if "until" in asked:
             events = events.filter(occurred_at__lte=in_zone_of(None, asked["until"]))
-        page = paginate(events, PageRequest.of(request, EVENT_ORDERINGS, "id"), EVENT_ORDERINGS)
+        page = paginate(events, PageRequest.of(request, EVENT_ORDERINGS, "occurred_at"), EVENT_ORDERINGS)
         results = written(EventOut, page.rows)
         return Answer(page_data(request, page.next, page.previous, page.count, results))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import F, Q
+from django.db.models import F
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter
@@ -19,6 +19,7 @@ from library.api.operations import OperationView
 from library.api.serializers import MemberInput, MemberOut
 from library.exceptions import MemberNotFound
 from library.models import Member
+from library.search import members_like
 from library.services import branch_named, enrol, member_category_named, member_revision
 from rest.answers import Answer, etag
 from rest.pagination import Orderings, PageRequest, page_data, paginate
@@ -62,7 +63,7 @@ class MemberList(OperationView):
         summary="Search and list members",
         query=[
             OpenApiParameter(
-                "search", str, description="A card number, an e-mail address, or the beginning of a name."
+                "search", str, description="A card number, an e-mail address, or beginnings of the first and last name."
             ),
             *page_query(ORDERINGS, "id"),
         ],
@@ -71,12 +72,7 @@ class MemberList(OperationView):
     def get(self, request: Request) -> Answer:
         rows = Member.objects.select_related("category", "branch")
         if text := self.query(MemberQuery).get("search"):
-            rows = rows.filter(
-                Q(card_number=text)
-                | Q(email__iexact=text)
-                | Q(last_name__istartswith=text)
-                | Q(first_name__istartswith=text)
-            )
+            rows = members_like(rows, text)
         page = paginate(rows, PageRequest.of(request, ORDERINGS, "id"), ORDERINGS)
         results = written(MemberOut, page.rows)
         return Answer(page_data(request, page.next, page.previous, page.count, results))

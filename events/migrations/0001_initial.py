@@ -63,6 +63,14 @@ class Migration(migrations.Migration):
             index=models.Index(fields=['copy_id', 'id'], name='event_of_copy'),
         ),
         migrations.AddIndex(
+            model_name='event',
+            index=models.Index(fields=['kind', 'occurred_at', 'id'], name='event_of_kind'),
+        ),
+        migrations.AddIndex(
+            model_name='event',
+            index=models.Index(condition=models.Q(('kind__in', ('checkout', 'return', 'renew', 'reserve', 'hold', 'release', 'fulfil', 'cancel', 'suspend', 'resume', 'reorder', 'expire', 'lost', 'missing', 'found', 'damaged', 'repaired', 'withdrawn'))), fields=['occurred_at', 'id'], name='event_of_the_desk'),
+        ),
+        migrations.AddIndex(
             model_name='storedanswer',
             index=models.Index(fields=['created_at'], name='answer_by_age'),
         ),

@@ -51,7 +51,7 @@ class Migration(migrations.Migration):
                 ('search_vector', models.GeneratedField(db_persist=True, expression=django.contrib.postgres.search.CombinedSearchVector(django.contrib.postgres.search.SearchVector('title', config='circdesk', weight='A'), '||', django.contrib.postgres.search.SearchVector('authors', config='circdesk', weight='B'), django.contrib.postgres.search.SearchConfig('circdesk')), output_field=django.contrib.postgres.search.SearchVectorField())),
             ],
             options={
-                'indexes': [models.Index(fields=['category', 'publisher', 'title'], name='book_by_shelf'), models.Index(fields=['publisher', 'id'], name='book_by_publisher'), models.Index(fields=['title', 'id'], name='book_by_title'), models.Index(django.db.models.functions.text.Left('authors', 100), models.F('id'), name='book_by_author'), models.Index(django.db.models.functions.comparison.Coalesce('published_year', 0), models.F('id'), name='book_by_year'), django.contrib.postgres.indexes.GinIndex(fields=['search_vector'], name='book_words'), django.contrib.postgres.indexes.GinIndex(django.contrib.postgres.indexes.OpClass(django.db.models.functions.text.Lower('title'), name='gin_trgm_ops'), name='book_title_typos'), django.contrib.postgres.indexes.GinIndex(django.contrib.postgres.indexes.OpClass(django.db.models.functions.text.Lower('authors'), name='gin_trgm_ops'), name='book_author_part')],
+                'indexes': [models.Index(fields=['category', 'publisher', 'title'], name='book_by_shelf'), models.Index(fields=['publisher', 'id'], name='book_by_publisher'), models.Index(fields=['language', 'id'], name='book_by_language'), models.Index(fields=['title', 'id'], name='book_by_title'), models.Index(django.db.models.functions.text.Left('authors', 100), models.F('id'), name='book_by_author'), models.Index(django.db.models.functions.comparison.Coalesce('published_year', 0), models.F('id'), name='book_by_year'), django.contrib.postgres.indexes.GinIndex(fields=['search_vector'], name='book_words'), django.contrib.postgres.indexes.GinIndex(django.contrib.postgres.indexes.OpClass(django.db.models.functions.text.Lower('title'), name='gin_trgm_ops'), name='book_title_typos'), django.contrib.postgres.indexes.GinIndex(django.contrib.postgres.indexes.OpClass(django.db.models.functions.text.Lower('authors'), name='gin_trgm_ops'), name='book_author_part')],
                 'constraints': [models.UniqueConstraint(condition=models.Q(models.Q(('isbn', ''), _negated=True), ('withdrawn_at', None)), fields=('isbn',), name='one_live_title_per_isbn'), models.UniqueConstraint(condition=models.Q(('source_id', ''), _negated=True), fields=('source', 'source_id'), name='one_title_per_source')],
             },
         ),
@@ -90,9 +90,9 @@ class Migration(migrations.Migration):
                 ('blocked_reason', models.CharField(blank=True, help_text='Why this member may not borrow. Empty: may.', max_length=300)),
                 ('source', models.CharField(blank=True, help_text='The system this record was imported from.', max_length=60)),
                 ('source_id', models.CharField(blank=True, max_length=120)),
-                ('branch', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='members', to='library.branch')),
+                ('branch', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='members', to='library.branch')),
                 ('user', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, to=settings.AUTH_USER_MODEL)),
-                ('category', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='members', to='library.membercategory')),
+                ('category', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='members', to='library.membercategory')),
             ],
         ),
         migrations.CreateModel(
@@ -106,7 +106,7 @@ class Migration(migrations.Migration):
                 ('max_reservations', models.PositiveSmallIntegerField(default=5)),
                 ('shelf_days', models.PositiveSmallIntegerField(default=7, validators=[django.core.validators.MaxValueValidator(365)])),
                 ('lend_while_overdue', models.BooleanField(default=False)),
-                ('member_category', models.ForeignKey(blank=True, help_text='Empty: every member.', null=True, on_delete=django.db.models.deletion.CASCADE, to='library.membercategory')),
+                ('member_category', models.ForeignKey(blank=True, db_index=False, help_text='Empty: every member.', null=True, on_delete=django.db.models.deletion.CASCADE, to='library.membercategory')),
             ],
             options={
                 'verbose_name_plural': 'loan policies',
@@ -120,18 +120,34 @@ class Migration(migrations.Migration):
                 ('status', models.CharField(choices=[('available', 'Available'), ('on_loan', 'On loan'), ('on_hold_shelf', 'On the hold shelf'), ('in_transit', 'In transit'), ('missing', 'Missing'), ('lost', 'Lost'), ('damaged', 'Damaged'), ('withdrawn', 'Withdrawn')], default='available', max_length=16)),
                 ('due_at', models.DateTimeField(blank=True, null=True)),
                 ('book', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='copies', to='library.book')),
-                ('branch', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='copies', to='library.branch')),
+                ('branch', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='copies', to='library.branch')),
                 ('holder', models.ForeignKey(blank=True, db_index=False, help_text='The borrower, or whom it is set aside for.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='holdings', to='library.member')),
             ],
             options={
                 'verbose_name_plural': 'copies',
-                'indexes': [models.Index(fields=['book', 'branch'], name='copy_of_book')],
+                'indexes': [models.Index(fields=['book', 'branch'], name='copy_of_book'), models.Index(fields=['branch', 'book'], name='copy_at_branch')],
                 'constraints': [models.UniqueConstraint(fields=('barcode',), name='one_copy_per_barcode'), models.CheckConstraint(condition=models.Q(models.Q(('holder__isnull', False), ('status__in', ['on_loan', 'on_hold_shelf'])), models.Q(models.Q(('status__in', ['on_loan', 'on_hold_shelf']), _negated=True), ('holder', None)), _connector='OR'), name='holder_while_lent_or_set_aside'), models.CheckConstraint(condition=models.Q(models.Q(('due_at__isnull', False), ('status', 'on_loan')), models.Q(models.Q(('status', 'on_loan'), _negated=True), ('due_at', None)), _connector='OR'), name='due_date_while_lent')],
             },
         ),
         migrations.AddIndex(
             model_name='member',
-            index=models.Index(fields=['last_name', 'first_name', 'id'], name='member_by_name'),
+            index=models.Index(fields=['last_name', 'id'], name='member_by_name'),
+        ),
+        migrations.AddIndex(
+            model_name='member',
+            index=models.Index(django.contrib.postgres.indexes.OpClass(django.db.models.functions.text.Lower('last_name'), name='text_pattern_ops'), name='member_by_last_name'),
+        ),
+        migrations.AddIndex(
+            model_name='member',
+            index=models.Index(django.contrib.postgres.indexes.OpClass(django.db.models.functions.text.Lower('first_name'), name='text_pattern_ops'), name='member_by_first_name'),
+        ),
+        migrations.AddIndex(
+            model_name='member',
+            index=models.Index(fields=['category', 'id'], name='member_of_category'),
+        ),
+        migrations.AddIndex(
+            model_name='member',
+            index=models.Index(fields=['branch', 'id'], name='member_of_branch'),
         ),
         migrations.AddConstraint(
             model_name='member',

@@ -38,7 +38,9 @@ def test_a_free_copy_is_lent(api, ada, by):
     book = BookFactory(title="Emma", copies=1)
     copy = book.copies.get()
 
-    response = api.post(URL, {"member_id": ada.pk} | ({"book_id": book.pk} if by == "title" else {"barcode": copy.barcode}))
+    response = api.post(
+        URL, {"member_id": ada.pk} | ({"book_id": book.pk} if by == "title" else {"barcode": copy.barcode})
+    )
 
     data = data_of(response, 201)
     loan = Loan.objects.get()

@@ -134,7 +134,9 @@ def test_a_copy_is_read_by_its_barcode(api):
     }
 
 
-@pytest.mark.parametrize("path", ["", "mark-lost/", "mark-missing/", "mark-found/", "mark-damaged/", "repair/", "withdraw/"])
+@pytest.mark.parametrize(
+    "path", ["", "mark-lost/", "mark-missing/", "mark-found/", "mark-damaged/", "repair/", "withdraw/"]
+)
 def test_an_unknown_copy_is_not_found(api, path):
     response = api.post(f"/api/copies/4711-1/{path}") if path else api.patch("/api/copies/4711-1/", {})
 

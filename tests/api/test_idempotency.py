@@ -74,7 +74,23 @@ def test_a_key_is_the_same_quoted_or_bare(api, sent, first, second):
 
 @pytest.mark.parametrize(
     "key",
-    ["", '""', " ", '"', '"k', '"a"b"', "k" * 256, '"' + "k" * 256 + '"', "é", "a\tb", "a\nb", "a\r\nX: y", "\0", " k", "k "],
+    [
+        "",
+        '""',
+        " ",
+        '"',
+        '"k',
+        '"a"b"',
+        "k" * 256,
+        '"' + "k" * 256 + '"',
+        "é",
+        "a\tb",
+        "a\nb",
+        "a\r\nX: y",
+        "\0",
+        " k",
+        "k ",
+    ],
 )
 def test_an_unusable_key_is_refused(api, sent, key):
     before = everything()

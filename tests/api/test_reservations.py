@@ -281,7 +281,10 @@ def test_an_unknown_reservation_is_not_found(api, action):
         ({}, {"priority": "required", "reason": "required"}),
         ({"priority": 1001, "reason": ""}, {"priority": "max_value", "reason": "blank"}),
         ({"priority": -1001, "reason": "x" * 301}, {"priority": "min_value", "reason": "max_length"}),
-        ({"priority": "1", "reason": 1, "version": "2"}, {"priority": "invalid", "reason": "invalid", "version": "invalid"}),
+        (
+            {"priority": "1", "reason": 1, "version": "2"},
+            {"priority": "invalid", "reason": "invalid", "version": "invalid"},
+        ),
     ],
 )
 def test_what_a_reordering_cannot_be(api, lent, sent, complaints):

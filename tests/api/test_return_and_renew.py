@@ -66,7 +66,9 @@ def test_a_copy_that_comes_back_is_held_for_the_head_of_the_line(api, loan):
     assert step["action"] == "hold"
     assert set(step["reservation"]) == RESERVATION
     shelf_until = f"{(timezone.now() + timedelta(days=7)).date()}T23:59:59Z"
-    assert {name: step["reservation"][name] for name in ("id", "status", "position", "copy_barcode", "shelf_until")} == {
+    assert {
+        name: step["reservation"][name] for name in ("id", "status", "position", "copy_barcode", "shelf_until")
+    } == {
         "id": waiting.pk,
         "status": "ready",
         "position": 0,
@@ -84,7 +86,11 @@ def test_a_copy_that_comes_back_may_be_lent_to_the_head_at_once(api, loan, setti
     response = api.post(RETURN, {"barcode": loan.copy.barcode})
 
     step = data_of(response)["next"]
-    assert (step["action"], step["reservation"]["id"], step["reservation"]["status"]) == ("lend", waiting.pk, "fulfilled")
+    assert (step["action"], step["reservation"]["id"], step["reservation"]["status"]) == (
+        "lend",
+        waiting.pk,
+        "fulfilled",
+    )
     assert step["reservation"]["position"] is None
     sentence = f"Copy {loan.copy.barcode} returned and lent to Grace Hopper, who was first in line."
     assert message_of(response) == sentence

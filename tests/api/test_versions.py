@@ -1,4 +1,4 @@
-"""ETag, If-Match and If-None-Match: nobody overwrites what they have not seen, nobody reads twice what has not changed."""
+"""ETag, If-Match, If-None-Match: nobody overwrites what they have not seen, nor reads again what has not changed."""
 
 import pytest
 
@@ -17,7 +17,11 @@ def a_member():
 
 
 def a_copy():
-    return f"/api/copies/{CopyFactory(barcode='a').barcode}/", {"branch": BranchFactory().name}, {"branch": "Main Library"}
+    return (
+        f"/api/copies/{CopyFactory(barcode='a').barcode}/",
+        {"branch": BranchFactory().name},
+        {"branch": "Main Library"},
+    )
 
 
 RECORDS = [a_book, a_member, a_copy]
@@ -159,7 +163,9 @@ def test_a_member_whose_branch_changed_its_name_is_sent_again(api):
     data_of(api.patch(url, {"email": "a@example.org"}, HTTP_IF_MATCH=read))  # nobody edited the member
 
 
-@pytest.mark.parametrize("path", ["/api/books/", "/api/loans/", "/api/members/", "/api/reservations/", "/api/statistics/"])
+@pytest.mark.parametrize(
+    "path", ["/api/books/", "/api/loans/", "/api/members/", "/api/reservations/", "/api/statistics/"]
+)
 def test_other_answers_have_tags_of_their_content(api, path):
     ReservationFactory()
     first = api.get(path)

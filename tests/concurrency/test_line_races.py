@@ -124,9 +124,7 @@ def test_a_hold_past_its_date_is_collected_or_expires_but_not_both(begun_again):
     for _ in range(ROUNDS):
         book, (first, second) = title_with_holds(1, members=2)
 
-        outcomes = race(
-            [partial(expire, book_id=book.pk, at=LATE), partial(fulfil, reservation_id=first.pk, at=LATE)]
-        )
+        outcomes = race([partial(expire, book_id=book.pk, at=LATE), partial(fulfil, reservation_id=first.pk, at=LATE)])
 
         first.refresh_from_db()
         second.refresh_from_db()

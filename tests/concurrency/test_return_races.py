@@ -198,7 +198,9 @@ def test_control_with_waiting_for_the_member_the_two_lock_each_other_out(monkeyp
     def dawdle_between_locks(execute, sql, params, many, context):
         """The check-out has its member and wants the title; the return has the title and wants the member."""
         if "CROSS JOIN" in sql:
-            execute("SELECT 1 FROM library_member WHERE id = %s FOR NO KEY UPDATE", [reservation.member_id], False, context)
+            execute(
+                "SELECT 1 FROM library_member WHERE id = %s FOR NO KEY UPDATE", [reservation.member_id], False, context
+            )
             time.sleep(4 * PAUSE)
         if sql.startswith("UPDATE"):
             time.sleep(2 * PAUSE)

@@ -233,9 +233,7 @@ def test_a_member_may_have_one_name_or_two(first, last, name):
     assert (member.name, str(member)) == (name, f"{name} (M1)")
 
 
-@pytest.mark.parametrize(
-    ("expires_on", "expired"), [(None, False), (TODAY, False), (TODAY - timedelta(days=1), True)]
-)
+@pytest.mark.parametrize(("expires_on", "expired"), [(None, False), (TODAY, False), (TODAY - timedelta(days=1), True)])
 def test_membership_lasts_through_its_last_day(expires_on, expired):
     assert MemberFactory.build(expires_on=expires_on, category=None, branch=None).has_expired(TODAY) is expired
 

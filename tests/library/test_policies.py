@@ -53,7 +53,14 @@ def test_the_desk_lends_on_the_terms_that_policies_gives():
     for member in (MemberFactory(category=children), MemberFactory()):
         for book in (BookFactory(category="film"), BookFactory(category="novel"), BookFactory()):
             terms, policy = facts_for(member, book, at=NOW).policy, policy_for(member, book)
-            for name in ("loan_days", "max_loans", "max_renewals", "max_reservations", "shelf_days", "lend_while_overdue"):
+            for name in (
+                "loan_days",
+                "max_loans",
+                "max_renewals",
+                "max_reservations",
+                "shelf_days",
+                "lend_while_overdue",
+            ):
                 assert getattr(terms, name) == getattr(policy, name)
 
 

@@ -201,9 +201,10 @@ def test_what_a_revision_covers_is_what_can_be_edited():
     assert (book_revision(book), copy_revision(copy), member_revision(member)) == before
 
     book.in_circulation, copy.branch, member.expires_on = False, BranchFactory(), NOW.date()
-    assert all(now != then for now, then in zip(
-        (book_revision(book), copy_revision(copy), member_revision(member)), before, strict=True
-    ))
+    assert all(
+        now != then
+        for now, then in zip((book_revision(book), copy_revision(copy), member_revision(member)), before, strict=True)
+    )
 
 
 # --- Names -----------------------------------------------------------------------------------------------------

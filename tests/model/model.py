@@ -73,6 +73,7 @@ class Library:
     copies: list[Copy] = field(default_factory=list)
     loans: list[Loan] = field(default_factory=list)
     reservations: list[Reservation] = field(default_factory=list)
+    unsettled: set[Title] = field(default_factory=set)  # titles whose line did not hear of a member's change yet
     terms: dict[tuple[str, str], Terms] = field(default_factory=dict)  # by kind of member and of title; "" is any
 
     # --- Questions -------------------------------------------------------------------------------------------
@@ -115,7 +116,7 @@ class Library:
         """How many others go first: those before the member's place, or all, if the member has none (any more)."""
         others = [reservation for reservation in self.eligible(title, now) if reservation.member is not member]
         place = self.place_of(member, title)
-        if place is None or place.state != READY and place.needed_by and place.needed_by < now:
+        if place is None or (place.state != READY and place.needed_by and place.needed_by < now):
             return len(others)
         line = self.line(title)
         return sum(line.index(other) < line.index(place) for other in others)
@@ -175,7 +176,7 @@ class Library:
         held = place.copy if place and place.state == READY else None
         copy = asked or held or next(iter(self.free(title)), None)
         enough = len(self.free(title)) > self.ahead_of(member, title, now)
-        theirs = copy is not None and (copy is held or copy.state == AVAILABLE and (enough or held is not None))
+        theirs = copy is not None and (copy is held or (copy.state == AVAILABLE and (enough or held is not None)))
         if not theirs and not enough and (on_unavailable or ("refuse" if asked else "reserve")) == "reserve":
             refuse(self.against_joining(member, title, now), override)
             return self.join(now, member, title)
@@ -229,6 +230,7 @@ class Library:
 
     def settle(self, now: datetime, title: Title) -> None:
         """Nobody who could have a copy waits beside one."""
+        self.unsettled.discard(title)
         if title.circulating:
             for reservation, copy in zip(self.eligible(title, now), self.free(title), strict=False):
                 assert reservation.member is not None
@@ -286,7 +288,7 @@ class Library:
     def fulfil_head(self, now: datetime, title: Title, override: frozenset[str]) -> Loan:
         refuse_withdrawn(title)
         line = self.line(title)
-        served = [r for r in line if r.state == READY] or self.free(title) and self.eligible(title, now)
+        served = [r for r in line if r.state == READY] or (self.free(title) and self.eligible(title, now))
         if not served:
             raise Refused("NO_COPY_TO_FULFILL" if line else "QUEUE_EMPTY")
         return self.fulfil(now, served[0], override)
@@ -355,8 +357,10 @@ class Library:
         """Unsettled, the lines do not hear of it until something else happens to their titles."""
         member.blocked, member.expires_on = blocked, expires_on
         for title in self.titles:
-            if settled and self.place_of(member, title):
-                self.settle(now, title)
+            if self.place_of(member, title):
+                self.unsettled.add(title)
+                if settled:
+                    self.settle(now, title)
 
     def delete_member(self, member: Member) -> None:
         live = any(reservation.member is member and reservation.live for reservation in self.reservations)

@@ -5,25 +5,32 @@ MODEL_EXAMPLES=2000 looks at that many random histories instead of the same few 
 
 import os
 from datetime import UTC, datetime, timedelta
+from typing import ClassVar
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from circulation import copies as copy_services
 from circulation import members as member_services
-from circulation import models, services
+from circulation import services
+from circulation.invariants import CHECKS, broken
 from events.exceptions import DomainError
 from library import models as library
 from library import services as library_services
 from library.exceptions import Override, Refusal
 from reservations import services as line_services
 from reservations import titles as title_services
-from reservations.models import Reservation
-from tests.concurrency.soundness import breaches
-from tests.factories import BookFactory, BranchFactory, MemberCategoryFactory, MemberFactory
+from tests.factories import BranchFactory, MemberCategoryFactory
 from tests.model import rows
 from tests.model.model import OVERRIDABLE, Library, Refused
 
@@ -33,7 +40,9 @@ HOURS_FROM_UTC = {"UTC": 0, "Pacific/Kiritimati": 14, "America/Phoenix": -7}  # 
 which = st.integers(0, 11)  # one of however many there are
 RARELY = 11  # stands for one that the operation is not meant for
 overrides = st.one_of(
-    st.just(frozenset()), st.just(frozenset(OVERRIDABLE)), st.sampled_from(sorted(OVERRIDABLE)).map(lambda c: frozenset({c}))
+    st.just(frozenset()),
+    st.just(frozenset(OVERRIDABLE)),
+    st.sampled_from(sorted(OVERRIDABLE)).map(lambda c: frozenset({c})),
 )
 terms = st.builds(
     rows.Terms,
@@ -44,7 +53,9 @@ terms = st.builds(
     shelf_days=st.integers(0, 3),
     lend_while_overdue=st.booleans(),
 )
-spans = st.sampled_from([timedelta(seconds=1), timedelta(hours=7), timedelta(days=1), timedelta(days=3), timedelta(days=9)])
+spans = st.sampled_from(
+    [timedelta(seconds=1), timedelta(hours=7), timedelta(days=1), timedelta(days=3), timedelta(days=9)]
+)
 
 
 def pick(things, number):
@@ -53,6 +64,23 @@ def pick(things, number):
 
 class Desk(RuleBasedStateMachine):
     """Does everything twice: in the model, and at the desk."""
+
+    branches: ClassVar[dict[int, library.Branch]]  # by hours from UTC
+    categories: ClassVar[dict[str, library.MemberCategory]]  # by kind of member
+    first_members: ClassVar[list[library.Member]]
+    first_titles: ClassVar[list[library.Book]]
+
+    @classmethod
+    def stock(cls):
+        """What every history begins with, made once: three titles with four copies, and four members."""
+        cls.branches = {hours: BranchFactory(time_zone=zone) for zone, hours in HOURS_FROM_UTC.items()}
+        cls.categories = {"": library_services.member_category_named(None), "child": MemberCategoryFactory()}
+        cls.first_members = [
+            library_services.enrol(category=cls.categories[kind], at=START) for kind in ("", "", "child", "child")
+        ]
+        cls.first_titles = [
+            library_services.add_title(title="A title", category=kind, copies=0, at=START) for kind in ("", "film", "")
+        ]
 
     def __init__(self):
         super().__init__()
@@ -63,30 +91,28 @@ class Desk(RuleBasedStateMachine):
         self.model = Library()
         self.members: dict[rows.Member, library.Member] = {}
         self.titles: dict[rows.Title, library.Book] = {}
-        self.branches: dict[int, library.Branch] = {}
-        self.categories: dict[str, library.MemberCategory] = {}
+        self.ids = {None: None}  # of loans and reservations, as they were after the last step
+        self.answers = []  # which rows the desk said it made or changed, to be compared with those of the model
         self.calls = 0
 
     def teardown(self):
+        if self.calls:
+            assert [violation.invariant for violation in broken(at=self.now)] == [2] * bool(self.stranded())
         transaction.set_rollback(True)
         self.undo.__exit__(None, None, None)
 
-    @initialize(general=terms, lines=st.lists(st.integers(0, 3), min_size=3, max_size=3))
-    def open(self, general, lines):
-        """Three titles, four members; of the first titles every copy is lent, and some members wait."""
-        self.categories = {
-            "": library_services.member_category_named(None),
-            "child": MemberCategoryFactory(name="child"),
+    @initialize(general=terms, lent=st.lists(st.integers(0, 3), min_size=3, max_size=3))
+    def open(self, general, lent):
+        """To begin with, the titles have one, two and one copies, and some members come for each of them."""
+        self.members = {
+            rows.Member(kind): row for kind, row in zip(("", "", "child", "child"), self.first_members, strict=True)
         }
-        for zone, hours in HOURS_FROM_UTC.items():
-            self.branches[hours] = BranchFactory(time_zone=zone)
+        self.titles = {rows.Title(kind): row for kind, row in zip(("", "film", ""), self.first_titles, strict=True)}
+        self.model.members, self.model.titles = list(self.members), list(self.titles)
         self.set_terms("", "", general)
-        for kind in ("", "", "child", "child"):
-            self.enrol(kind)
-        for number, (kind, zone, waiting) in enumerate(zip(("", "film", ""), HOURS_FROM_UTC, lines, strict=True)):
-            self.add_title(kind)
+        for number, (zone, visits) in enumerate(zip(HOURS_FROM_UTC, lent, strict=True)):
             self.add_copies(number, 1 + number % 2, zone)
-            for member in range(number, number + waiting):
+            for member in range(number, number + visits):
                 self.check_out_title(member, number)
 
     # --- Both at once ----------------------------------------------------------------------------------------
@@ -110,14 +136,15 @@ class Desk(RuleBasedStateMachine):
             assert type(rehearsed[0]) is type(result)
         return expected, result
 
-    def reservation_row(self, reservation):
-        return list(Reservation.objects.order_by("id"))[self.model.reservations.index(reservation)]
-
-    def loan_row(self, loan):
-        return list(models.Loan.objects.order_by("id"))[self.model.loans.index(loan)]
-
     def living(self):
         return [member for member in self.model.members if not member.deleted]
+
+    def open_loans(self):
+        return [loan for loan in self.model.loans if loan.returned_at is None]
+
+    def lines(self):
+        """Titles with somebody in the line."""
+        return [title for title in self.model.titles if self.model.line(title)]
 
     def held(self):
         return [title for title in self.model.titles if not title.withdrawn_at]
@@ -136,13 +163,16 @@ class Desk(RuleBasedStateMachine):
 
     def some_loan(self, number):
         """One that is open, if there is any; now and then one that has ended."""
-        still_open = [loan for loan in self.model.loans if loan.returned_at is None]
-        return pick(still_open if still_open and number != RARELY else self.model.loans, number)
+        return pick(self.model.loans if number == RARELY else self.open_loans() or self.model.loans, number)
 
     def some_reservation(self, number, *states):
         """One in such a state, if there is any; now and then any."""
         wanted = [reservation for reservation in self.model.reservations if reservation.state in states]
         return pick(wanted if wanted and number != RARELY else self.model.reservations, number)
+
+    def answered(self, expected, actual):
+        """The desk spoke of this loan or reservation, or of none; after the step the model must mean the same."""
+        self.answers.append((expected, actual and actual.pk))
 
     def agree_on_next(self, expected, actual):
         """What to do with a copy that came in."""
@@ -150,7 +180,7 @@ class Desk(RuleBasedStateMachine):
             return
         action, reservation = expected
         assert actual.action == action
-        assert actual.reservation == (self.reservation_row(reservation) if reservation else None)
+        self.answered(reservation, actual.reservation)
 
     # --- The world changes -----------------------------------------------------------------------------------
 
@@ -158,38 +188,36 @@ class Desk(RuleBasedStateMachine):
     def wait(self, span):
         self.now += span
 
-    @rule(member_kind=st.sampled_from(["", "child"]), title_kind=st.sampled_from(["", "film"]), terms=terms)
+    @rule(
+        member_kind=st.sampled_from(["", "child"]),
+        title_kind=st.sampled_from(["", "film"]),
+        terms=st.none() | terms,
+    )
     def set_terms(self, member_kind, title_kind, terms):
-        self.model.terms[member_kind, title_kind] = terms
-        library.LoanPolicy.objects.update_or_create(
-            member_category=self.categories[member_kind] if member_kind else None,
-            book_category=title_kind,
-            defaults=vars(terms),
-        )
+        """A loan policy for these kinds, or none any more."""
+        policy = {"member_category": self.categories[member_kind] if member_kind else None, "book_category": title_kind}
+        if terms:
+            self.model.terms[member_kind, title_kind] = terms
+            library.LoanPolicy.objects.update_or_create(**policy, defaults=vars(terms))
+        else:
+            self.model.terms.pop((member_kind, title_kind), None)
+            library.LoanPolicy.objects.filter(**policy).delete()
 
-    @rule(number=which)
-    @precondition(lambda self: len(self.model.terms) > 1)
-    def drop_terms(self, number):
-        member_kind, title_kind = pair = pick(sorted(self.model.terms), number)
-        del self.model.terms[pair]
-        category = self.categories[member_kind] if member_kind else None
-        library.LoanPolicy.objects.get(member_category=category, book_category=title_kind).delete()
-
-    @precondition(lambda self: len(self.model.members) < 7)
+    @precondition(lambda self: len(self.living()) < 5)
     @rule(kind=st.sampled_from(["", "child"]))
     def enrol(self, kind):
         member = rows.Member(kind)
         self.model.members.append(member)
-        self.members[member] = MemberFactory(category=self.categories[kind])
+        self.members[member] = library_services.enrol(category=self.categories[kind], at=self.now)
 
-    @precondition(lambda self: len(self.model.titles) < 5)
+    @precondition(lambda self: len(self.held()) < 3)
     @rule(kind=st.sampled_from(["", "film"]))
     def add_title(self, kind):
         title = rows.Title(kind)
         self.model.titles.append(title)
-        self.titles[title] = BookFactory(category=kind)
+        self.titles[title] = library_services.add_title(title="A title", category=kind, copies=0, at=self.now)
 
-    @precondition(lambda self: len(self.model.copies) < 9)
+    @precondition(lambda self: len(self.model.copies) < 12)
     @rule(title=which, count=st.integers(0, 2), zone=st.sampled_from(sorted(HOURS_FROM_UTC)))
     def add_copies(self, title, count, zone):
         title, hours = self.some_title(title), HOURS_FROM_UTC[zone]
@@ -220,10 +248,12 @@ class Desk(RuleBasedStateMachine):
             **how,
         )
         if isinstance(expected, rows.Loan):
-            assert actual == services.Lent(self.loan_row(expected))
+            assert isinstance(actual, services.Lent)
+            self.answered(expected, actual.loan)
         elif expected:
-            assert actual == services.Queued(self.reservation_row(expected))
+            assert isinstance(actual, services.Queued)
             assert actual.reservation.status == expected.state
+            self.answered(expected, actual.reservation)
 
     @rule(member=which, title=which)
     def check_out_title(self, member, title):
@@ -237,9 +267,7 @@ class Desk(RuleBasedStateMachine):
         override=overrides,
     )
     def check_out_title_with(self, member, title, days, on_unavailable, override):
-        self.check_out(
-            self.some_member(member), self.some_title(title), None, days, on_unavailable, override
-        )
+        self.check_out(self.some_member(member), self.some_title(title), None, days, on_unavailable, override)
 
     @precondition(lambda self: self.model.copies)
     @rule(
@@ -254,18 +282,7 @@ class Desk(RuleBasedStateMachine):
 
     # --- Return and renewal --------------------------------------------------------------------------------------
 
-    @precondition(lambda self: self.model.loans)
-    @rule(loan=which, way=st.sampled_from(["loan", "copy", "member"]), lend_on=st.booleans())
-    def give_back(self, loan, way, lend_on):
-        loan = self.some_loan(loan)
-        if way == "copy" and loan.copy.state == rows.ON_LOAN:
-            how = {"barcode": loan.copy.barcode}
-            loan = next(other for other in self.model.loans if other.copy is loan.copy and other.returned_at is None)
-        elif way == "member" and loan.member and self.model.has(loan.member, loan.copy.title):
-            how = {"member_id": self.members[loan.member].pk, "book_id": self.titles[loan.copy.title].pk}
-            loan = next(one for one in self.model.open_loans(loan.member) if one.copy.title is loan.copy.title)
-        else:
-            how = {"loan_id": self.loan_row(loan).pk}
+    def give_back(self, loan, lend_on, **how):
         expected, actual = self.both(
             lambda: self.model.give_back(self.now, loan, lend_on),
             services.return_copy,
@@ -274,13 +291,31 @@ class Desk(RuleBasedStateMachine):
             **how,
         )
         if actual:
-            assert actual.loan == self.loan_row(loan)
+            self.answered(loan, actual.loan)
             self.agree_on_next(expected, actual.next)
+
+    @precondition(lambda self: self.model.loans)
+    @rule(loan=which, lend_on=st.booleans())
+    def give_back_by_loan(self, loan, lend_on):
+        loan = self.some_loan(loan)
+        self.give_back(loan, lend_on, loan_id=self.ids[loan])
+
+    @precondition(lambda self: self.open_loans())
+    @rule(loan=which, lend_on=st.booleans())
+    def give_back_by_barcode(self, loan, lend_on):
+        loan = pick(self.open_loans(), loan)
+        self.give_back(loan, lend_on, barcode=loan.copy.barcode)
+
+    @precondition(lambda self: self.open_loans())
+    @rule(loan=which, lend_on=st.booleans())
+    def give_back_by_member_and_title(self, loan, lend_on):
+        loan = pick(self.open_loans(), loan)
+        self.give_back(loan, lend_on, member_id=self.members[loan.member].pk, book_id=self.titles[loan.copy.title].pk)
 
     @precondition(lambda self: self.model.copies)
     @rule(copy=which)
-    def give_back_what_may_not_be_lent(self, copy):
-        copy = pick(self.model.copies, copy)
+    def give_back_what_is_not_lent(self, copy):
+        copy = self.some_copy(copy, rows.AVAILABLE, rows.ON_HOLD_SHELF, rows.LOST, rows.WITHDRAWN)
         if copy.state != rows.ON_LOAN:
             expected = "COPY_NOT_FOUND" if copy.title.withdrawn_at else "COPY_NOT_ON_LOAN"
             assert outcome_of(services.return_copy, {"barcode": copy.barcode, "at": self.now}) == (None, [expected])
@@ -292,7 +327,7 @@ class Desk(RuleBasedStateMachine):
         self.both(
             lambda: self.model.renew(self.now, loan, override),
             services.renew,
-            loan_id=self.loan_row(loan).pk,
+            loan_id=self.ids[loan],
             override=Override(override, "because"),
             at=self.now,
         )
@@ -312,9 +347,9 @@ class Desk(RuleBasedStateMachine):
             override=Override(override, "because"),
             at=self.now,
         )
-        if actual:
-            assert actual == self.reservation_row(expected)
+        if expected:
             assert actual.status == expected.state
+        self.answered(expected, actual)
 
     @precondition(lambda self: self.model.reservations)
     @rule(reservation=which)
@@ -323,7 +358,7 @@ class Desk(RuleBasedStateMachine):
         self.both(
             lambda: self.model.change(self.now, reservation, "cancel"),
             line_services.cancel,
-            reservation_id=self.reservation_row(reservation).pk,
+            reservation_id=self.ids[reservation],
             at=self.now,
         )
 
@@ -334,7 +369,7 @@ class Desk(RuleBasedStateMachine):
         self.both(
             lambda: self.model.change(self.now, reservation, how),
             line_services.suspend if how == "suspend" else line_services.resume,
-            reservation_id=self.reservation_row(reservation).pk,
+            reservation_id=self.ids[reservation],
             at=self.now,
         )
 
@@ -345,7 +380,7 @@ class Desk(RuleBasedStateMachine):
         self.both(
             lambda: self.model.change(self.now, reservation, "reorder", priority),
             line_services.reorder,
-            reservation_id=self.reservation_row(reservation).pk,
+            reservation_id=self.ids[reservation],
             priority=priority,
             reason="because",
             at=self.now,
@@ -358,16 +393,15 @@ class Desk(RuleBasedStateMachine):
         expected, actual = self.both(
             lambda: self.model.fulfil(self.now, reservation, override),
             services.fulfil,
-            reservation_id=self.reservation_row(reservation).pk,
+            reservation_id=self.ids[reservation],
             override=Override(override, "because"),
             at=self.now,
         )
-        assert actual == (self.loan_row(expected) if expected else None)
+        self.answered(expected, actual)
 
-    @precondition(lambda self: self.model.reservations)
     @rule(title=which, override=overrides)
     def fulfil_head(self, title, override):
-        title = self.some_title(title)
+        title = pick(self.lines(), title) if self.lines() and title != RARELY else self.some_title(title)
         expected, actual = self.both(
             lambda: self.model.fulfil_head(self.now, title, override),
             services.fulfil_head,
@@ -375,16 +409,17 @@ class Desk(RuleBasedStateMachine):
             override=Override(override, "because"),
             at=self.now,
         )
-        assert actual == (self.loan_row(expected) if expected else None)
+        self.answered(expected, actual)
 
-    @precondition(lambda self: self.model.reservations)
+    @precondition(lambda self: self.lines())
     @rule(title=which)
     def expire(self, title):
-        title = self.some_title(title)
+        title = pick(self.lines(), title)
         expected, actual = self.both(
             lambda: self.model.expire(self.now, title), line_services.expire, book_id=self.titles[title].pk, at=self.now
         )
-        assert actual == (None if expected is None else [self.reservation_row(reservation) for reservation in expected])
+        for reservation, row in zip(expected or [], actual or [], strict=True):
+            self.answered(reservation, row)
 
     # --- Copies, titles, members -----------------------------------------------------------------------------------
 
@@ -440,16 +475,30 @@ class Desk(RuleBasedStateMachine):
             at=self.now,
         )
 
-    @rule(member=which, blocked=st.sampled_from([False, False, True]), expires_in=st.sampled_from([None, None, -1, 0, 2]), settled=st.booleans())
-    def edit_member(self, member, blocked, expires_in, settled):
-        member = self.some_member(member)
-        expires_on = None if expires_in is None else self.now.date() + timedelta(days=expires_in)
+    def edit_member(self, member, blocked, expires_on, settled):
+        """Settled, the lines hear of it at once; otherwise only when something else happens to their titles."""
         self.model.edit_member(self.now, member, blocked, expires_on, settled)
         (member_services.edit if settled else library_services.edit_member)(
             member_id=self.members[member].pk,
             fields={"blocked_reason": "rude" if blocked else "", "expires_on": expires_on},
             at=self.now,
         )
+
+    def some_waiting_member(self, number):
+        """One who stands in a line, if there is any; now and then any."""
+        waiting = [reservation.member for title in self.lines() for reservation in self.model.line(title)]
+        return pick(self.living() if number == RARELY or not waiting else waiting, number)
+
+    @rule(member=which, expires_in=st.sampled_from([None, -1, 0, 2]))
+    def block_or_expire(self, member, expires_in):
+        expires_on = None if expires_in is None else self.now.date() + timedelta(days=expires_in)
+        self.edit_member(self.some_waiting_member(member), expires_on is None, expires_on, settled=True)
+
+    @precondition(lambda self: any(self.model.against_member(member, self.now) for member in self.living()))
+    @rule(member=which, settled=st.booleans())
+    def welcome_back(self, member, settled):
+        unwelcome = [member for member in self.living() if self.model.against_member(member, self.now)]
+        self.edit_member(pick(unwelcome, member), False, None, settled)
 
     @precondition(lambda self: len(self.living()) > 4)
     @rule(member=which)
@@ -466,58 +515,102 @@ class Desk(RuleBasedStateMachine):
 
     @invariant()
     def both_see_the_same(self):
-        member_ids = {member: row.pk for member, row in self.members.items()} | {None: None}
-        title_ids = {title: row.pk for title, row in self.titles.items()}
-        copies = {copy: copy.barcode for copy in self.model.copies} | {None: None}
+        model = self.model
+        with connection.cursor() as cursor:
+            cursor.execute(EVERYTHING)
+            members, titles, copies, loans, reservations = cursor.fetchone()
+        self.ids |= dict(zip(model.loans, [loan["id"] for loan in loans], strict=True))
+        self.ids |= dict(zip(model.reservations, [reservation["id"] for reservation in reservations], strict=True))
+        assert [(expected, self.ids[expected]) for expected, _ in self.answers] == self.answers
+        self.answers.clear()
 
-        assert set(library.Member.objects.values_list("pk", flat=True)) == {member_ids[m] for m in self.living()}
-        assert list(
-            library.Book.objects.order_by("id").values_list("pk", "category", "in_circulation", "withdrawn_at")
-        ) == [(title_ids[t], t.kind, t.circulating, t.withdrawn_at) for t in self.model.titles]
-        assert list(
-            library.Copy.objects.order_by("id").values_list("barcode", "book", "status", "holder", "due_at")
-        ) == [(c.barcode, title_ids[c.title], c.state, member_ids[c.holder], c.due_at) for c in self.model.copies]
-        assert list(
-            models.Loan.objects.order_by("id").values_list(
-                "copy__barcode", "book", "member", "lent_at", "due_at", "returned_at", "renewals"
-            )
-        ) == [
-            (l.copy.barcode, title_ids[l.copy.title], member_ids[l.member], l.lent_at, l.due_at, l.returned_at, l.renewals)
-            for l in self.model.loans
+        member = {member: row.pk for member, row in self.members.items()} | {None: None}
+        title = {title: row.pk for title, row in self.titles.items()}
+        assert members == [{"id": member[m]} for m in self.living()]
+        assert titles == [
+            {
+                "id": title[t],
+                "category": t.kind,
+                "in_circulation": t.circulating,
+                "withdrawn_at": when(t.withdrawn_at),
+            }
+            for t in model.titles
         ]
-        assert list(
-            Reservation.objects.order_by("id").values_list(
-                "book",
-                "member",
-                "status",
-                "priority",
-                "placed_at",
-                "needed_by",
-                "copy__barcode",
-                "shelf_until",
-                "closed_at",
-            )
-        ) == [
-            (
-                title_ids[r.title],
-                member_ids[r.member],
-                r.state,
-                r.priority,
-                r.placed_at,
-                r.needed_by,
-                copies[r.copy],
-                r.shelf_until,
-                r.closed_at,
-            )
-            for r in self.model.reservations
+        assert copies == [
+            {
+                "book": title[copy.title],
+                "barcode": copy.barcode,
+                "status": copy.state,
+                "holder": member[copy.holder],
+                "due_at": when(copy.due_at),
+            }
+            for copy in model.copies
+        ]
+        assert loans == [
+            {
+                "id": self.ids[loan],
+                "book": title[loan.copy.title],
+                "copy": loan.copy.barcode,
+                "member": member[loan.member],
+                "lent_at": when(loan.lent_at),
+                "due_at": when(loan.due_at),
+                "returned_at": when(loan.returned_at),
+                "renewals": loan.renewals,
+            }
+            for loan in model.loans
+        ]
+        assert reservations == [
+            {
+                "id": self.ids[reservation],
+                "book": title[reservation.title],
+                "copy": reservation.copy and reservation.copy.barcode,
+                "member": member[reservation.member],
+                "status": reservation.state,
+                "priority": reservation.priority,
+                "placed_at": when(reservation.placed_at),
+                "needed_by": when(reservation.needed_by),
+                "shelf_until": when(reservation.shelf_until),
+                "closed_at": when(reservation.closed_at),
+            }
+            for reservation in model.reservations
         ]
 
     @invariant()
     def everything_is_sound(self):
-        found = breaches()
-        if any(self.model.is_stranded(title, self.now) for title in self.model.titles):
-            found.pop("stranded beside a free copy", None)
-        assert found == {}
+        with connection.cursor() as cursor:
+            cursor.execute(UNSOUND, {"time_zone": "UTC"})
+            assert cursor.fetchall() == []
+        assert self.stranded() <= self.model.unsettled
+
+    def stranded(self):
+        return {title for title in self.model.titles if self.model.is_stranded(title, self.now)}
+
+
+# In one statement each, for they are asked after every one of some thousand steps.
+UNSOUND = " UNION ALL ".join(f"SELECT {check.invariant}, id FROM ({check.query}) q(id)" for check in CHECKS)
+EVERYTHING = """
+    WITH loans AS (
+        SELECT l.id, l.book_id AS book, c.barcode AS copy, l.member_id AS member,
+               l.lent_at, l.due_at, l.returned_at, l.renewals
+        FROM circulation_loan l JOIN library_copy c ON c.id = l.copy_id
+    ), reservations AS (
+        SELECT r.id, r.book_id AS book, c.barcode AS copy, r.member_id AS member, r.status, r.priority,
+               r.placed_at, r.needed_by, r.shelf_until, r.closed_at
+        FROM reservations_reservation r LEFT JOIN library_copy c ON c.id = r.copy_id
+    )
+    SELECT (SELECT coalesce(json_agg(t ORDER BY id), '[]') FROM (SELECT id FROM library_member) t),
+           (SELECT coalesce(json_agg(t ORDER BY id), '[]')
+            FROM (SELECT id, category, in_circulation, withdrawn_at FROM library_book) t),
+           (SELECT coalesce(json_agg(to_jsonb(t) - 'id' ORDER BY id), '[]')
+            FROM (SELECT id, book_id AS book, barcode, status, holder_id AS holder, due_at FROM library_copy) t),
+           (SELECT coalesce(json_agg(t ORDER BY id), '[]') FROM loans t),
+           (SELECT coalesce(json_agg(t ORDER BY id), '[]') FROM reservations t)
+"""
+
+
+def when(moment):
+    """As PostgreSQL writes it in JSON."""
+    return moment and moment.isoformat()
 
 
 def outcome_of(call, arguments):
@@ -534,6 +627,7 @@ def outcome_of(call, arguments):
 @pytest.mark.django_db
 def test_the_desk_does_what_the_model_says():
     examples = os.environ.get("MODEL_EXAMPLES")
+    Desk.stock()
     run_state_machine_as_test(
         Desk,
         settings=settings(

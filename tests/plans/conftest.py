@@ -8,6 +8,7 @@ import pytest
 from django.db import connection, models
 from django.apps import apps
 
+
 @contextmanager
 def bulk_loading() -> Iterator[None]:
     """Takes indexes, foreign keys and triggers of the tables away, and puts the same ones back afterwards."""
@@ -35,20 +36,25 @@ def bulk_loading() -> Iterator[None]:
 def big_library(django_db_setup, django_db_blocker):
     """The name of the database."""
     import time
+
     with django_db_blocker.unblock():
         connection.close()
-        t=time.time()
+        t = time.time()
         connection.creation.clone_test_db(suffix="big", verbosity=0, autoclobber=True)
         name = connection.creation.get_test_db_clone_settings("big")["NAME"]
         with using(name), bulk_loading(), connection.cursor() as cursor:
-            print("clone", time.time()-t); t=time.time()
+            print("clone", time.time() - t)
+            t = time.time()
             for statement in Path(__file__).with_name("library.sql").read_text().split(";\n"):
                 cursor.execute(statement)
-            print("load", time.time()-t); t=time.time()
+            print("load", time.time() - t)
+            t = time.time()
         with using(name), connection.cursor() as cursor:
-            print("index", time.time()-t); t=time.time()
+            print("index", time.time() - t)
+            t = time.time()
             cursor.execute("VACUUM ANALYZE")
-            print("vacuum", time.time()-t); t=time.time()
+            print("vacuum", time.time() - t)
+            t = time.time()
     yield name
     with django_db_blocker.unblock():
         connection.creation.destroy_test_db(suffix="big", verbosity=0)

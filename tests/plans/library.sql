@@ -1,5 +1,5 @@
 -- A big library, the same every time: 100,000 titles, 250,000 copies, 20,000 members, 60,000 open and 200,000 closed
--- loans, 30,000 reservations (10,000 of them in one line), 400,000 events.
+-- loans, 120,000 reservations (10,000 of them in one line), 400,000 events.
 --
 -- As in life the catalogue was imported first, what is open lies at the end of the history, and the last thing
 -- that happened is another import.
@@ -28,7 +28,7 @@ SELECT n,
        CASE WHEN n % 4 > 0 THEN (9780000000000 + n)::text ELSE '' END,
        'Publisher ' || n % 400, 'Category ' || n % 12,
        CASE WHEN n % 20000 = 7 THEN 'lat' WHEN n % 5 = 0 THEN 'ger' ELSE 'eng' END,
-       CASE WHEN n % 10 > 0 THEN CASE WHEN n % 25000 = 11 THEN 1482 ELSE 1925 + n % 101 END END,
+       CASE WHEN n % 7 > 0 THEN CASE WHEN n % 25000 = 11 THEN 1482 ELSE 1925 + n % 101 END END,
        'old system', n::text, n % 2500 > 0, CASE WHEN n % 2500 = 0 THEN timestamptz '2026-01-05' END
 FROM generate_series(1, 100000) n;
 
@@ -61,13 +61,14 @@ INSERT INTO circulation_loan (book_id, copy_id, member_id, lent_at, due_at, rene
 SELECT book_id, id, holder_id, due_at - interval '28 days', due_at, 0
 FROM library_copy WHERE status = 'on_loan' ORDER BY due_at, id;
 
--- 10,000 that have ended, then 10,000 in the line for title 1, then ten for each of titles 2 to 1000. Who came first
+-- 100,000 that have ended, then 10,000 in the line for title 1, then ten for each of titles 2 to 1000. Who came first
 -- to titles 501 to 1000 has a copy on the hold shelf; in each line somebody has no use of it after a date.
 INSERT INTO reservations_reservation (book_id, member_id, status, placed_at, priority, branch_id, closed_at)
 SELECT n * 7 % 100000 + 1, n * 3 % 20000 + 1,
-       CASE WHEN n % 100 = 0 THEN 'expired' WHEN n % 4 = 0 THEN 'cancelled' ELSE 'fulfilled' END,
-       timestamptz '2024-01-10' + n * interval '1 hour', 0, main.id, timestamptz '2024-02-10' + n * interval '1 hour'
-FROM generate_series(1, 10000) n, (SELECT min(id) AS id FROM library_branch) main;
+       CASE WHEN n % 20000 = 0 THEN 'expired' WHEN n % 4 = 0 THEN 'cancelled' ELSE 'fulfilled' END,
+       timestamptz '2024-01-10' + n * interval '9 minutes', 0, main.id,
+       timestamptz '2024-02-10' + n * interval '9 minutes'
+FROM generate_series(1, 100000) n, (SELECT min(id) AS id FROM library_branch) main;
 
 INSERT INTO reservations_reservation
     (book_id, member_id, status, placed_at, priority, copy_id, shelf_until, needed_by, branch_id)
@@ -101,6 +102,12 @@ ORDER BY at, id;
 
 INSERT INTO events_event (kind, book_id, payload, occurred_at)
 SELECT 'book.edited', n, '{}', timestamptz '2026-03-01' + n * interval '1 second' FROM generate_series(1, 20000) n;
+
+INSERT INTO events_pendingevent (event_id) SELECT id FROM events_event ORDER BY id DESC LIMIT 5000;
+
+INSERT INTO events_storedanswer (caller, key, fingerprint, status, headers, body, created_at)
+SELECT 'user:1', n::text, '', 201, '{}', '', timestamptz '2026-03-01' + n * interval '4 seconds'
+FROM generate_series(1, 20000) n;
 
 SELECT setval(pg_get_serial_sequence('library_' || name, 'id'), 1000000)
 FROM unnest('{book,copy,member,branch}'::text[]) name;

@@ -42,9 +42,8 @@ class Command(BaseCommand):
                 self.stdout.write(_line(outcome))
                 outcomes.append(outcome)
         except (Busy, OperationalError) as problem:
-            raise CommandError(
-                f"Stopped after {len(outcomes)} of {len(events)} events: {str(problem).strip()} Replay the file again to go on."
-            ) from problem
+            stopped = f"Stopped after {len(outcomes)} of {len(events)} events: {str(problem).strip()}"
+            raise CommandError(f"{stopped} Replay the file again to go on.") from problem
         self.stdout.write(f"\n{_summary(outcomes)}\n\n")
         for title in standing([event.book_id for event in events]):
             self.stdout.write(_standing(title))
@@ -64,8 +63,9 @@ class Command(BaseCommand):
 
 def _line(outcome: Outcome) -> str:
     event = outcome.event
-    member = "" if event.member_id is None else str(event.member_id)
-    return f"{event.day}  {event.kind:<8}  {event.book_id:>6}  {member:>6}  {outcome.result:<14}  {outcome.details}".rstrip()
+    member = "" if event.member_id is None else event.member_id
+    asked = f"{event.day}  {event.kind:<8}  {event.book_id:>6}  {member:>6}"
+    return f"{asked}  {outcome.result:<14}  {outcome.details}".rstrip()
 
 
 def _summary(outcomes: list[Outcome]) -> str:

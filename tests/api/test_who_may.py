@@ -1,0 +1,180 @@
+"""Who may call what: staff, accounts that are not staff, nobody in particular, and other sites' pages."""
+
+import pytest
+
+from accounts.models import User
+from tests.api.asking import data_of, error_of, everything, raw
+from tests.api.conftest import Client
+from tests.api.routes import PUBLIC, ROUTES
+from tests.factories import BookFactory, LoanFactory, ReservationFactory, UserFactory
+
+pytestmark = pytest.mark.django_db
+
+@pytest.fixture
+def world():
+    """Something behind every address."""
+    loan = LoanFactory()
+    return {
+        "book": loan.book_id,
+        "barcode": loan.copy.barcode,
+        "member": loan.member_id,
+        "loan": loan.pk,
+        "reservation": ReservationFactory(book=loan.book).pk,
+    }
+
+
+@pytest.fixture
+def reader():
+    """Signed in, but not staff."""
+    client = Client()
+    client.force_authenticate(UserFactory())
+    return client
+
+
+def is_public(method, route):
+    return route in PUBLIC and method in ("GET", "OPTIONS")
+
+
+def calls(client, route, world, **headers):
+    """Every method of a route, with its answer."""
+    for method in sorted(ROUTES[route] | {"OPTIONS"}):
+        yield method, raw(client, method, route.format(**world), {}, **headers)
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_at_a_closed_desk_the_public_reads_the_catalogue_and_nothing_else(anyone, world, route):
+    before = everything()
+
+    for method, response in calls(anyone, route, world):
+        if is_public(method, route):
+            data_of(response)
+        else:
+            assert error_of(response, 401, "NOT_AUTHENTICATED") is None
+            assert response["WWW-Authenticate"] == "Session"
+    assert everything() == before
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+@pytest.mark.parametrize("route", ROUTES)
+def test_an_account_that_is_not_staff_reads_the_catalogue_even_at_an_open_desk(reader, world, route, is_open, settings):
+    settings.OPEN_DESK = is_open
+    before = everything()
+
+    for method, response in calls(reader, route, world):
+        if is_public(method, route):
+            data_of(response)
+        else:
+            assert error_of(response, 403, "PERMISSION_DENIED") is None
+    assert everything() == before
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_at_an_open_desk_anyone_is_a_librarian(anyone, world, route, settings):
+    settings.OPEN_DESK = True
+
+    for _, response in calls(anyone, route, world):
+        assert response.status_code not in (401, 403)
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_a_page_of_another_site_cannot_use_the_open_desk(anyone, world, route, settings):
+    settings.OPEN_DESK = True
+    before = everything()
+
+    for method, response in calls(anyone, route, world, HTTP_SEC_FETCH_SITE="cross-site"):
+        if is_public(method, route):
+            data_of(response)
+        else:
+            error_of(response, 401, "NOT_AUTHENTICATED")
+    assert everything() == before
+
+
+@pytest.mark.parametrize("site", ["same-origin", "none", "same-site"])
+def test_our_own_pages_and_address_bars_may_use_the_open_desk(anyone, site, settings):
+    settings.OPEN_DESK = True
+
+    data_of(anyone.get("/api/loans/", HTTP_SEC_FETCH_SITE=site))
+
+
+# --- Sessions ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def browser():
+    """A browser in which a librarian signed in."""
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(User.objects.create_user("librarian", is_staff=True))
+    return client
+
+
+def test_a_session_of_staff_reads(browser):
+    data_of(browser.get("/api/loans/"))
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+def test_a_session_changes_nothing_without_its_token(browser, is_open, settings):
+    settings.OPEN_DESK = is_open
+    before = everything()
+
+    response = browser.post("/api/books/", {"title": "Emma"})
+
+    assert error_of(response, 403, "PERMISSION_DENIED") is None
+    assert response.json()["error"]["message"] == "CSRF Failed: CSRF cookie not set."
+    assert everything() == before
+
+
+def test_a_session_changes_things_with_its_token(browser):
+    browser.cookies["csrftoken"] = "a" * 32
+
+    data_of(browser.post("/api/books/", {"title": "Emma"}, HTTP_X_CSRFTOKEN="a" * 32), 201)
+
+
+def test_an_account_that_was_disabled_is_out_at_once(browser):
+    User.objects.update(is_active=False)
+
+    error_of(browser.get("/api/loans/"), 401, "NOT_AUTHENTICATED")
+
+
+def test_staff_rights_that_were_taken_are_gone_at_once(browser):
+    User.objects.update(is_staff=False)
+
+    error_of(browser.get("/api/loans/"), 403, "PERMISSION_DENIED")
+
+
+@pytest.mark.parametrize("cookie", ["sessionid=x", 'sessionid="a\\000b"', "sessionid=" + "x" * 4000, "sessionid=\0"])
+def test_a_cookie_of_no_session_is_no_credential(anyone, cookie, settings):
+    response = anyone.get("/api/loans/", HTTP_COOKIE=cookie)
+    error_of(response, 401, "NOT_AUTHENTICATED")
+
+    settings.OPEN_DESK = True
+    data_of(anyone.get("/api/loans/", HTTP_COOKIE=cookie))
+
+
+# --- What each may see -------------------------------------------------------------------------------------
+
+
+def test_the_public_sees_titles_but_not_who_has_them(anyone):
+    loan = LoanFactory()
+
+    book = anyone.get(f"/api/books/{loan.book_id}/").content.decode()
+    availability = anyone.get(f"/api/books/{loan.book_id}/availability/").content.decode()
+
+    for answer in (book, availability):
+        assert "member" not in answer
+        assert "holder" not in answer
+        assert loan.copy.barcode not in answer
+
+
+def test_who_may_not_call_learns_nothing_of_what_exists(anyone, reader):
+    known, unknown = BookFactory().pk, 4711
+
+    for client in (anyone, reader):
+        there = client.delete(f"/api/books/{known}/")
+        nowhere = client.delete(f"/api/books/{unknown}/")
+        assert (there.status_code, there.content) == (nowhere.status_code, nowhere.content)
+        invalid = raw(client, "POST", "/api/books/", "{")
+        assert invalid.content == there.content
+
+
+def test_a_body_that_is_too_large_is_not_read_for_those_who_may_not_send_it(anyone):
+    error_of(raw(anyone, "POST", "/api/books/", b"x" * 1_000_001), 401, "NOT_AUTHENTICATED")
