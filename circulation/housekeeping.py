@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import logging
+import threading
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db import Error, close_old_connections
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
+from events.exceptions import DomainError
 from events.models import StoredAnswer
+from events.relay import relay_pending
 from library.models import Book, Copy
 from reservations.models import Reservation
 from reservations.services import expire_everywhere, settle_titles
 
+logger = logging.getLogger(__name__)
+
 KEEP_ANSWERS = timedelta(hours=24)
+IDLE = 0.1  # seconds between looks for new events
+AFTER_FAILURE = 1.0  # seconds
+SWEEP_EVERY = 60.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -39,9 +50,28 @@ def sweep(*, at: datetime) -> Swept:
 def stranded(*, at: datetime) -> list[int]:
     """Titles with somebody eligible waiting beside a free copy, as a change that touched no title may leave them."""
     waiting = Reservation.objects.filter(status=Reservation.Status.WAITING, copy=None)
-    beside_free = Copy.objects.filter(status=Copy.Status.AVAILABLE, book__in=waiting.values("book"))
-    # Those are few, so only they are asked whether somebody who waits is eligible.
-    few = set(beside_free.values_list("book_id", flat=True))
+    lines = set(waiting.values_list("book_id", flat=True).distinct())
+    free = set(Copy.objects.filter(status=Copy.Status.AVAILABLE, book__in=lines).values_list("book_id", flat=True))
+    # Few titles are left by now, so only their lines are asked whether anybody in them is eligible.
     eligible = Reservation.objects.eligible(OuterRef("pk"), at, timezone.localdate(at))
-    titles = Book.objects.held().filter(Exists(eligible), pk__in=few, in_circulation=True)
+    titles = Book.objects.held().filter(Exists(eligible), pk__in=free, in_circulation=True)
     return list(titles.order_by("pk").values_list("pk", flat=True))
+
+
+def keep_house(stop: threading.Event) -> None:
+    """Publish events as they come and sweep every minute, until told to stop."""
+    next_sweep = 0.0
+    while not stop.is_set():
+        pause = IDLE
+        try:
+            if time.monotonic() >= next_sweep:
+                sweep(at=timezone.now())
+                next_sweep = time.monotonic() + SWEEP_EVERY
+            if relay_pending():
+                pause = 0.0
+        except (Error, DomainError) as error:
+            # The database may restart, or a title be busy, under a process that is meant to run for months.
+            logger.warning("Housekeeping waits: %s", error)
+            close_old_connections()
+            pause = AFTER_FAILURE
+        stop.wait(pause)

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,8 +23,9 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command, get_commands
-from django.db import connection, connections
+from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from django.utils.module_loading import import_string
 from environs import EnvError
 
 from config import embedded, web
@@ -37,7 +39,8 @@ class RunError(Exception):
 
 def main(arguments: list[str]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            signal.signal(number, signal.default_int_handler)
     if "--stop-with-parent" in arguments:  # make, which Ctrl-C does reach but a kill does not
         web.stop_with_parent(2 * web.GRACE)
     try:
@@ -60,8 +63,9 @@ def run() -> None:
     migrate()
     load_demo_library()
     sign_in = administrator()
-    connections.close_all()
-    with web_server(address) as server:
+    connection.close()
+    connection.close_pool()
+    with housekeeping(), web_server(address) as server:
         wait_until_it_answers(server, address)
         print(welcome(address, sign_in), flush=True)
         raise RunError(f"The web server ended by itself, with exit code {server.wait()}.")
@@ -149,6 +153,8 @@ def check_settings(address: Address) -> None:
 
 
 def check_database() -> None:
+    if connection.vendor != "postgresql":
+        raise RunError(f"DATABASE_URL names {connection.vendor}; Circdesk runs on PostgreSQL only.")
     parameters = {"connect_timeout": 5, **connection.get_connection_params()}
     try:
         psycopg.connect(**parameters).close()
@@ -197,6 +203,20 @@ def administrator() -> str:
     if kept.exists() and admin.check_password(password := kept.read_text().strip()):
         return f"sign in as admin, password {password}"
     return "sign in as admin, with the password you set"
+
+
+@contextmanager
+def housekeeping() -> Iterator[None]:
+    """What `manage.py housekeep` does in production, on a thread of this process, which only waits otherwise."""
+    keep_house = import_string("circulation.housekeeping.keep_house")  # models load after django.setup()
+    stop = threading.Event()
+    thread = threading.Thread(target=keep_house, args=[stop], name="housekeeping")
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 @contextmanager

@@ -269,9 +269,7 @@ class Postgres(Server):
         self.max_connections = max_connections
 
     def url(self) -> str:
-        # Every letter that is not lower case is percent-encoded: URL parsers lower the case of a host.
-        plain = b"abcdefghijklmnopqrstuvwxyz0123456789-_."
-        host = "".join(chr(byte) if byte in plain else f"%{byte:02x}" for byte in os.fsencode(self.home.sockets))
+        host = quote(os.fsencode(self.home.sockets), safe="")
         return f"postgresql://{self.user}@{host}/{self.database}"
 
     def binaries(self) -> Path:

@@ -1,5 +1,7 @@
 """What happened, what is still to be published, and the answers that were given."""
 
+from typing import TypeAlias
+
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -46,7 +48,7 @@ class Event(models.Model):
     The `_id` columns refer without foreign keys: an event outlives what it tells of.
     """
 
-    Kind = EventKind
+    Kind: TypeAlias = EventKind
 
     id = models.BigAutoField(primary_key=True)
     kind = models.CharField(max_length=32, choices=Kind.choices)

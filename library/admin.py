@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.contrib.auth import get_permission_codename
 from django.contrib.postgres.search import SearchQuery
 from django.db.models import PROTECT, Model, Q, QuerySet
@@ -134,6 +135,14 @@ class OperationAdmin(DeskAdmin):
         if not self.has_change_permission(request, obj):
             return self.fieldsets
         return [*self.fieldsets, (None, {"fields": ["revision"]})]
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """No pencils and crosses beside a choice: nobody deletes a branch while looking at a copy."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None and isinstance(field.widget, RelatedFieldWidgetWrapper):
+            widget = field.widget
+            widget.can_add_related = widget.can_change_related = widget.can_delete_related = False
+        return field
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         data = dict(form.cleaned_data)

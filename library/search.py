@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.postgres.search import SearchQuery
+from django.db import connection
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Coalesce, Lower
 
@@ -12,6 +13,7 @@ from library.models import Book, Branch, Copy, Member
 
 FACETS = ("category", "publisher", "language")
 FACET_VALUES = 20
+FEW = 200  # titles that are looked up one by one
 
 
 class Beginnings(SearchQuery):
@@ -27,12 +29,26 @@ def found(books: QuerySet[Book], text: str) -> QuerySet[Book]:
     """Titles with all these words or beginnings of words in title or author; if there are none, titles like them."""
     if not any(character.isalnum() for character in text):
         return books.none()
-    exact = books.filter(search_vector=Beginnings(text, config="circdesk"))
-    # In order, else PostgreSQL would look for any one by reading the table from its beginning.
-    if exact.order_by("pk").values_list("pk").first():
-        return exact
+    words = Q(search_vector=Beginnings(text, config="circdesk"))
+    known = _first(FEW + 1, Book.objects.held().filter(words))
+    if len(known) > FEW:
+        return books.filter(words)
+    if known:
+        return books.filter(pk__in=known)
     similar = books.alias(_title=Lower("title"), _authors=Lower("authors"))
     return similar.filter(Q(_title__trigram_word_similar=text) | Q(_authors__trigram_word_similar=text))
+
+
+def _first(count: int, books: QuerySet[Book]) -> list[int]:
+    """The ids of so many titles, any of them.
+
+    MATERIALIZED has PostgreSQL plan for all of them, which is to look the words up in their index. It overestimates
+    how many titles have a rare word; for a page of those it would read one title after the other until it is full.
+    """
+    sql, params = books.values("pk").query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(f"WITH found AS MATERIALIZED ({sql}) SELECT * FROM found LIMIT {count}", params)
+        return [book_id for (book_id,) in cursor.fetchall()]
 
 
 def filtered(books: QuerySet[Book], asked: dict[str, Any]) -> QuerySet[Book]:

@@ -134,8 +134,13 @@ class Reservation(models.Model):
             ),
         ]
         indexes = [
-            # The line of a title in order: settle, positions, the queue page.
-            models.Index(fields=["book", "status", "priority", "placed_at", "id"], name="reservation_line"),
+            # The line of a title in order: who is next, positions, the queue page, how many wait. The status comes
+            # last: in front of the order it would make two lines of those who wait and those who are suspended.
+            models.Index(
+                fields=["book", "priority", "placed_at", "id", "status"], name="reservation_line", condition=_LIVE
+            ),
+            # GET /api/reservations/?book=
+            models.Index(fields=["book", "id"], name="reservation_of_book"),
             # A member's reservations: the limit, GET /api/members/{id}/reservations/
             models.Index(fields=["member", "status", "id"], name="reservation_of_member"),
             # GET /api/reservations/?ordering=placed_at; and with ?status=

@@ -106,7 +106,7 @@ SELECT 'book.edited', n, '{}', timestamptz '2026-03-01' + n * interval '1 second
 INSERT INTO events_pendingevent (event_id) SELECT id FROM events_event ORDER BY id DESC LIMIT 5000;
 
 INSERT INTO events_storedanswer (caller, key, fingerprint, status, headers, body, created_at)
-SELECT 'user:1', n::text, '', 201, '{}', '', timestamptz '2026-03-01' + n * interval '4 seconds'
+SELECT 'user:1', n::text, '', 201, '{}', '', timestamptz '2026-03-01 09:30' + n * interval '4 seconds'
 FROM generate_series(1, 20000) n;
 
 SELECT setval(pg_get_serial_sequence('library_' || name, 'id'), 1000000)
