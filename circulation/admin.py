@@ -20,7 +20,7 @@ from circulation.models import CirculationEvent, Loan
 from events.admin import EventLog, ReadOnlyAdmin, ReadOnlyInline
 from events.operations import Operation
 from library import search
-from library.admin import OperationAdmin, OperationForm, concerning, members_like
+from library.admin import OperationAdmin, OperationForm, concerning, titles_like
 from library.models import BARCODE, Book, Branch, Copy, Member
 from library.services import COPY_FIELDS, MEMBER_FIELDS, edit_copy, enrol, main_branch, member_category_named
 from reservations.models import Reservation
@@ -88,7 +88,7 @@ class CopyAdmin(OperationAdmin):
         exact = rows.filter(barcode=text)
         if exact.exists():
             return exact
-        return rows.filter(book__in=search.found(Book.objects.all(), text).values("pk"))
+        return rows.filter(book__in=titles_like(Book.objects.all(), text).values("pk"))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["book", "status", "holder", "due_at"] if obj is not None else []
@@ -260,7 +260,7 @@ class MemberAdmin(OperationAdmin):
         return {"loan_count": Coalesce(Subquery(loans.annotate(n=Count("pk")).values("n")), 0)}
 
     def find(self, rows: QuerySet[Any], text: str) -> QuerySet[Any]:
-        return members_like(rows, text)
+        return search.members_like(rows, text)
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:
         return [OpenLoanInline, LiveReservationInline] if obj is not None else []
@@ -361,7 +361,7 @@ class LoanAdmin(ReadOnlyAdmin):
     fields = ["book", "copy", "member", "lent_at", "due_at", "returned_at", "renewals"]
 
     def find(self, rows: QuerySet[Any], text: str) -> QuerySet[Any]:
-        return rows.filter(concerning(text))
+        return concerning(rows, text)
 
     def event_filter(self, row: Any) -> dict[str, Any]:
         return {"book_id": row.book_id, "loan_id": row.pk}

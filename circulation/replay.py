@@ -49,7 +49,7 @@ OVERRIDE = Override(
 )
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_LOCK = 0x7265706C6179  # of PostgreSQL's advisory locks; any number that nobody else uses
+LOCK = 0x7265706C6179  # of PostgreSQL's advisory locks; any number that nobody else uses
 
 
 @dataclass(frozen=True)
@@ -213,11 +213,11 @@ def _last_on_record(book_ids: set[int]) -> dict[int, datetime]:
 def _only_replay() -> Iterator[None]:
     """Two replays at a time would both find that nothing is on record yet. The lock ends with the connection."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK])
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
         if not cursor.fetchone()[0]:
             raise Busy("Another replay is running. Please wait until it has ended.")
     try:
         yield
     finally:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])

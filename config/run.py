@@ -23,7 +23,8 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command, get_commands
-from django.db import connection
+from django.db import connections
+from django.db.backends.postgresql.base import DatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 from django.utils.module_loading import import_string
 from environs import EnvError
@@ -58,13 +59,13 @@ def run() -> None:
     address.check_free()
     embedded.ensure_running()
     django.setup()
-    check_database()
+    database = reachable_database()
     check_redis()
-    migrate()
+    migrate(database)
     load_demo_library()
     sign_in = administrator()
-    connection.close()
-    connection.close_pool()
+    database.close()
+    database.close_pool()
     with housekeeping(), web_server(address) as server:
         wait_until_it_answers(server, address)
         print(welcome(address, sign_in), flush=True)
@@ -152,16 +153,18 @@ def check_settings(address: Address) -> None:
         )
 
 
-def check_database() -> None:
-    if connection.vendor != "postgresql":
-        raise RunError(f"DATABASE_URL names {connection.vendor}; Circdesk runs on PostgreSQL only.")
-    parameters = {"connect_timeout": 5, **connection.get_connection_params()}
+def reachable_database() -> DatabaseWrapper:
+    database = connections["default"]
+    if not isinstance(database, DatabaseWrapper):
+        raise RunError(f"DATABASE_URL names {database.vendor}: Circdesk runs on PostgreSQL only.")
+    parameters = {"connect_timeout": 5, **database.get_connection_params()}
     try:
         psycopg.connect(**parameters).close()
     except psycopg.Error as error:
         reason = one_line(error).rpartition("failed: ")[2]
         where = f"{parameters.get('host', 'localhost')}:{parameters.get('port', 5432)}"
         raise RunError(f"Cannot reach the database at {where}: {reason}") from None
+    return database
 
 
 def check_redis() -> None:
@@ -176,8 +179,8 @@ def check_redis() -> None:
         print(f"Warning: no Redis answers at {where}. The service works without its cache.", file=sys.stderr)
 
 
-def migrate() -> None:
-    executor = MigrationExecutor(connection)
+def migrate(database: DatabaseWrapper) -> None:
+    executor = MigrationExecutor(database)
     missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if missing:
         call_command("migrate", verbosity=0, interactive=False)

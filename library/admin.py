@@ -11,7 +11,6 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.contrib.auth import get_permission_codename
-from django.contrib.postgres.search import SearchQuery
 from django.db.models import PROTECT, Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -20,6 +19,7 @@ from django.urls import reverse
 from events.admin import DeskAdmin
 from events.exceptions import DomainError
 from events.recording import acting
+from library import search
 from library.exceptions import Refusal
 from library.models import Book, Branch, Copy, LoanPolicy, Member, MemberCategory
 from library.services import revision
@@ -228,20 +228,19 @@ class OperationAdmin(DeskAdmin):
 # --- Searching ---------------------------------------------------------------------------------------------
 
 
-def members_like(members: QuerySet[Member], text: str) -> QuerySet[Member]:
-    """Members with this card number or e-mail address, or with names that begin with these words."""
-    by_name = Q()
-    for word in text.split():
-        by_name &= Q(last_name__istartswith=word) | Q(first_name__istartswith=word)
-    return members.filter(Q(card_number=text) | Q(email__iexact=text) | by_name)
+def titles_like(books: QuerySet[Book], text: str) -> QuerySet[Book]:
+    """Titles as the catalogue finds them, and withdrawn ones."""
+    words = books.filter(search_vector=search.Beginnings(text, config="circdesk"))
+    return words if words.exists() else search.found(books, text)
 
 
-def concerning(text: str) -> Q:
-    """Rows about a copy with this barcode, a member as of `members_like`, or a title with these words."""
-    words = SearchQuery(text, config="circdesk")
-    return (
-        Q(copy__in=Copy.objects.filter(barcode=text).values("pk"))
-        | Q(member__in=members_like(Member.objects.all(), text).values("pk"))
+def concerning(rows: QuerySet[Any], text: str) -> QuerySet[Any]:
+    """Rows about the copy with this barcode; else about members or titles that are found by this text."""
+    if copy := Copy.objects.filter(barcode=text).first():
+        return rows.filter(copy=copy)
+    words = search.Beginnings(text, config="circdesk")
+    return rows.filter(
+        Q(member__in=search.members_like(Member.objects.all(), text).values("pk"))
         | Q(book__in=Book.objects.filter(search_vector=words).values("pk"))
     )
 

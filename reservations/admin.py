@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
-from django.contrib.postgres.search import SearchQuery
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
@@ -18,7 +17,7 @@ from django.utils.text import Truncator
 
 from events.admin import ReadOnly, ReadOnlyInline
 from library import cache, isbn, search
-from library.admin import OperationAdmin, OperationForm, concerning
+from library.admin import OperationAdmin, OperationForm, concerning, titles_like
 from library.models import Book, Branch, Copy
 from library.services import BOOK_FIELDS, add_title, main_branch
 from reservations import services as line
@@ -167,9 +166,9 @@ class BookAdmin(OperationAdmin):
         except ValueError:
             pass
         if text.isdecimal() and len(text) <= 18:
-            words = SearchQuery(text, config="circdesk")
+            words = search.Beginnings(text, config="circdesk")
             return rows.filter(Q(pk=int(text)) | Q(search_vector=words))
-        return search.found(rows, text)
+        return titles_like(rows, text)
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:
         return [CopyInline, LineInline] if obj is not None else []
@@ -267,7 +266,7 @@ class ReservationAdmin(ReadOnly, OperationAdmin):
     actions = ["cancel", "suspend", "resume"]
 
     def find(self, rows: QuerySet[Any], text: str) -> QuerySet[Any]:
-        return rows.filter(concerning(text))
+        return concerning(rows, text)
 
     def event_filter(self, row: Any) -> dict[str, Any]:
         return {"book_id": row.book_id, "reservation_id": row.pk}

@@ -18,8 +18,9 @@ from rest.pagination import LIMIT, MAX_LIMIT, Orderings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# What any endpoint, any that takes a body, and any POST that changes something may answer.
-ALWAYS = ("NOT_AUTHENTICATED", "PERMISSION_DENIED", "NOT_ACCEPTABLE", "DATABASE_UNAVAILABLE")
+# What an endpoint may answer that is not public, any, one that takes a body, and a POST that changes something.
+PROTECTED = ("NOT_AUTHENTICATED", "PERMISSION_DENIED")
+ALWAYS = ("NOT_ACCEPTABLE", "DATABASE_UNAVAILABLE")
 WITH_BODY = ("MALFORMED_JSON", "VALIDATION_ERROR", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "BUSY")
 WITH_KEY = ("IDEMPOTENCY_KEY_INVALID", "IDEMPOTENCY_IN_PROGRESS", "IDEMPOTENCY_KEY_REUSED")
 
@@ -55,10 +56,13 @@ class EnvelopeSchema(AutoSchema):
                 "properties": {
                     "success": {"type": "boolean", "const": True},
                     "message": {"type": "string"},
-                    "data": media["schema"],
+                    "data": media["schema"] or {"type": "null"},
                 },
             }
         return response
+
+    def get_description(self) -> str:
+        return ""  # unless `endpoint` gives one: docstrings are for those who read the code
 
     def get_tags(self) -> list[str]:
         return [cast(Any, self.view).tag]
@@ -75,14 +79,15 @@ def endpoint(
     query: Sequence[OpenApiParameter] = (),
     keyed: bool = False,
     versioned: bool = False,
+    public: bool = False,
     example: Any = None,
 ) -> Callable[[F], F]:
     """Describe one method of a view.
 
     `answers` maps a status to the serializer of `data` (None: null). `keyed` says that Idempotency-Key and dry_run
-    work, `versioned` that If-Match does. `example` is a request body.
+    work, `versioned` that If-Match does, `public` that everybody may call it. `example` is a request body.
     """
-    codes = [*refusals, *ALWAYS, *(WITH_BODY if request or keyed else ()), *(WITH_KEY if keyed else ())]
+    codes = [*refusals, *(() if public else PROTECTED), *ALWAYS, *(WITH_BODY if request or keyed else ()), *(WITH_KEY if keyed else ())]
     if query and not request:
         codes.append("VALIDATION_ERROR")
     if versioned:
@@ -99,7 +104,7 @@ def endpoint(
             for status, data in answers.items()
         },
         examples=[OpenApiExample("Example", value=example, request_only=True)] if example is not None else None,
-        extensions={"x-refusals": list(dict.fromkeys(codes))},
+        extensions={"x-refusals": list(dict.fromkeys(codes)), "x-public": public},
     )
     return decorate
 

@@ -26,6 +26,10 @@ EXAMPLES: dict[str, Example] = {
         None,
     ),
     "NOT_AUTHENTICATED": (401, "Authentication credentials were not provided.", None),
+    "TOKEN_INVALID": (401, "Given token not valid for any token type", None),
+    "NOT_FOUND": (404, "There is nothing at this address.", None),
+    "METHOD_NOT_ALLOWED": (405, 'Method "PATCH" not allowed.', None),
+    "THROTTLED": (429, "Request was throttled. Expected available in 7 seconds.", None),
     "PERMISSION_DENIED": (403, "You do not have permission to perform this action.", None),
     "BOOK_NOT_FOUND": (404, "There is no title 4711.", None),
     "COPY_NOT_FOUND": (404, "There is no copy with barcode 4711-1.", None),
@@ -79,7 +83,7 @@ EXAMPLES: dict[str, Example] = {
         "MEMBER_BLOCKED", "Ada Lovelace is blocked: card reported stolen", reason="card reported stolen"
     ),
     "MEMBER_EXPIRED": _rule(
-        "MEMBER_EXPIRED", "Ada Lovelace's membership ended on 2026-10-31.", expires_on="2026-10-31"
+        "MEMBER_EXPIRED", "Ada Lovelace's membership ended on 2025-10-31.", expires_on="2025-10-31"
     ),
     "MEMBER_HAS_OVERDUE": _rule("MEMBER_HAS_OVERDUE", "Ada Lovelace has 1 overdue.", overdue=1),
     "LOAN_LIMIT_REACHED": _rule(

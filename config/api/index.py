@@ -37,6 +37,6 @@ class Index(DeskView):
     permission_classes = ()
     tag = "catalogue"
 
-    @endpoint(name="index", summary="Where things are", answers={200: PlacesOut})
+    @endpoint(name="index", summary="Where things are", answers={200: PlacesOut}, public=True)
     def get(self, request: Request) -> Answer:
         return Answer({name: request.build_absolute_uri(path) for name, path in PLACES.items()}, "This is Circdesk.")

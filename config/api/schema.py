@@ -48,6 +48,8 @@ def write_out_refusals(result: dict[str, Any], generator: Any, request: Any, pub
     result["components"].setdefault("schemas", {}).update(ERROR_COMPONENTS)
     for methods in result["paths"].values():
         for described in methods.values():
+            if described.pop("x-public", False):
+                described["security"] = [{}, *described["security"]]
             codes = described.pop("x-refusals", [])
             by_status: dict[int, list[str]] = defaultdict(list)
             for code in codes:

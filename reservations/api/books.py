@@ -64,6 +64,7 @@ class BookList(OperationView):
         summary="Search and list titles",
         query=[*FILTERS, *page_query(ORDERINGS, "id")],
         answers={200: page_of(BookOut)},
+        public=True,
     )
     def get(self, request: Request) -> Answer:
         asked = self.query(BookQuery)
@@ -126,7 +127,7 @@ class BookDetail(OperationView):
     permission_classes = [CatalogueReader]
     tag = "catalogue"
 
-    @endpoint(name="books_read", summary="One title", answers={200: BookOut}, refusals=["BOOK_NOT_FOUND"])
+    @endpoint(name="books_read", summary="One title", answers={200: BookOut}, refusals=["BOOK_NOT_FOUND"], public=True)
     def get(self, request: Request, book_id: int) -> Answer:
         group = cache.title_group(book_id)
         found = cache.read_many("book", {book_id: group}, _catalogue_of)
@@ -201,12 +202,12 @@ class BookAvailability(OperationView):
         summary="How many copies of a title are where",
         answers={200: AvailabilityOut},
         refusals=["BOOK_NOT_FOUND"],
+        public=True,
     )
     def get(self, request: Request, book_id: int) -> Answer:
         numbers = availability.of(book_id)
         wait = availability.estimated_wait_days(numbers, at=timezone.now())
-        data = {name: value for name, value in numbers.items() if name != "due_at"}
-        return Answer(data | {"estimated_wait_days": wait})
+        return Answer(AvailabilityOut({**numbers, "estimated_wait_days": wait}).data)
 
 
 COPY_ORDERINGS: Orderings = {"id": F("pk"), "barcode": F("barcode")}

@@ -4,15 +4,13 @@ import pytest
 from django.utils import timezone
 
 from library.models import Copy
-from library.services import add_title, enrol, main_branch
+from library.services import add_title, enrol
 from tests.circulation.commands import run, titles, told
 
 pytestmark = pytest.mark.django_db
 
 EMMA = {"BookID": 1000, "BookName": "Emma", "NumberOfCopies": 2}
 ONLY_ROWS = "Only INSERT INTO table (columns) VALUES (...), (...) is read, with nothing after it."
-ONLY_ROWS = "Only INSERT INTO table (columns) VALUES (...), (...) is read, with nothing after it."
-INTO = "INSERT INTO books (BookID, BookName, NumberOfCopies)"
 INTO = "INSERT INTO books (BookID, BookName, NumberOfCopies)"
 
 
@@ -126,35 +124,13 @@ def test_a_name_that_cannot_be_kept_is_refused(file, name, reason):
         (f"{INTO} VALUES (1000, 'x')", "2 values for 3 columns."),
         ("INSERT INTO books (BookID, BookName) VALUES (1000, 'x')", "There is no NumberOfCopies."),
         ("INSERT INTO books VALUES (1000, 'x', 1)", "Name the columns: INSERT INTO books (...) VALUES (...)."),
-        (
-            f"{INTO} VALUES (1000, NULL, 1)",
-            "BookName must be text, not null.",
-        ),
-        (
-            f"{INTO} VALUES (1000, 'x', 1 + 1)",
-            "1 + 1 is not a plain number or text.",
-        ),
-        (
-            f"{INTO} VALUES (1000, 'x', -1)",
-            "NumberOfCopies must be at least 1, not -1.",
-        ),
-        (
-            f"{INTO} SELECT 1000, 'x', 1",
-            ONLY_ROWS,
-        ),
-        (
-            f"{INTO} VALUES (1000, 'x', 1) (1002, 'y', 1)",
-            ONLY_ROWS,
-        ),
-        (
-            f"{INTO} VALUES (1000, 'x', 1) RETURNING *",
-            ONLY_ROWS,
-        ),
-        (
-            f"{INTO} VALUES (1000, 'x', 1)"
-            " ON CONFLICT (BookID) DO UPDATE SET BookName = 'x'",
-            ONLY_ROWS,
-        ),
+        (f"{INTO} VALUES (1000, NULL, 1)", "BookName must be text, not null."),
+        (f"{INTO} VALUES (1000, 'x', 1 + 1)", "1 + 1 is not a plain number or text."),
+        (f"{INTO} VALUES (1000, 'x', -1)", "NumberOfCopies must be at least 1, not -1."),
+        (f"{INTO} SELECT 1000, 'x', 1", ONLY_ROWS),
+        (f"{INTO} VALUES (1000, 'x', 1) (1002, 'y', 1)", ONLY_ROWS),
+        (f"{INTO} VALUES (1000, 'x', 1) RETURNING *", ONLY_ROWS),
+        (f"{INTO} VALUES (1000, 'x', 1) ON CONFLICT (BookID) DO UPDATE SET BookName = 'x'", ONLY_ROWS),
         ("SET x = 1\nINSERT INTO books (BookID, BookName, NumberOfCopies) VALUES (1000, 'x', 1)", None),
         ("SELECT * FROM library_book", "SELECT is never run here. Only INSERT INTO ... VALUES is read."),
         ("DELETE FROM library_book", "DELETE is never run here. Only INSERT INTO ... VALUES is read."),
@@ -238,5 +214,3 @@ def test_what_is_no_file_is_told_in_a_line_each(tmp_path):
     ran = run("import_members", missing, tmp_path)
 
     assert ran.failure == f"{missing} does not exist.\n{tmp_path} is a directory. Nothing was changed."
-
-

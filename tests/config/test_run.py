@@ -200,6 +200,7 @@ def test_an_unreachable_database_is_one_line_without_its_password_and_leaves_not
         ({"HOST": "192.0.2.1", "OPEN_DESK": "no"}, "HOST 192.0.2.1 is not an address of this machine."),
         ({"DEBUG": "perhaps"}, "The settings do not fit: "),
         ({"DATABASE_URL": "desk:hidden@nowhere"}, "The settings do not fit: "),
+        ({"DATABASE_URL": "sqlite:///desk", "REDIS_URL": "redis://x"}, "DATABASE_URL names sqlite: "),
     ],
 )
 def test_what_cannot_be_run_is_refused_in_one_line(tmp_path, variables, reason):

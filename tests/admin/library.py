@@ -1,0 +1,56 @@
+"""A small library with a row in every table."""
+
+from django.db.models import Model
+
+from accounts.models import User
+from circulation.models import CirculationEvent, Loan
+from events.models import Event, PendingEvent, StoredAnswer
+from library.models import Book, Branch, Copy, LoanPolicy, Member, MemberCategory
+from library.services import add_title, enrol
+from reservations.models import Reservation
+from reservations.services import suspend
+from tests.factories import (
+    NOW,
+    BranchFactory,
+    LoanFactory,
+    LoanPolicyFactory,
+    MemberCategoryFactory,
+    ReservationFactory,
+    UserFactory,
+)
+
+MODELS = [
+    User,
+    Event,
+    PendingEvent,
+    StoredAnswer,
+    Book,
+    Branch,
+    Copy,
+    LoanPolicy,
+    Member,
+    MemberCategory,
+    Reservation,
+    CirculationEvent,
+    Loan,
+]
+ADDED_BY_HAND = [User, Book, Branch, Copy, LoanPolicy, Member, MemberCategory]
+
+
+def stock(count: int = 1) -> None:
+    """So many rows in every table, each with different rows beside it."""
+    for number in range(count):
+        add_title(title=f"Title {number}", at=NOW)
+        enrol(first_name="Ada", last_name="Lovelace", at=NOW)
+        LoanFactory(copy__branch=BranchFactory(), member__category=MemberCategoryFactory())
+        ReservationFactory(ready=True, branch=BranchFactory(), member__user=UserFactory())
+        suspend(reservation_id=ReservationFactory().pk, at=NOW)
+        LoanPolicyFactory(member_category=MemberCategoryFactory())
+        key = f"{StoredAnswer.objects.count()}"
+        StoredAnswer.objects.create(caller="open desk", key=key, fingerprint="", status=201, body=b"the secret answer")
+
+
+def row_of(model: type[Model]) -> Model:
+    row = model._default_manager.order_by("-pk").first()
+    assert row is not None
+    return row

@@ -1,0 +1,254 @@
+"""The OpenAPI document says what the service does, and its explorers load nothing from elsewhere."""
+
+import json
+import re
+from io import StringIO
+
+import pytest
+import yaml
+from django.core.management import call_command
+from jsonschema import Draft202012Validator
+
+from config.api.examples import EXAMPLES
+from tests.api.asking import open_loan
+from tests.api.routes import PUBLIC, ROUTES
+from tests.factories import BookFactory, CopyFactory, LoanFactory, MemberFactory, ReservationFactory
+
+PLACEHOLDERS = {
+    "{book_id}": "{book}",
+    "{member_id}": "{member}",
+    "{loan_id}": "{loan}",
+    "{reservation_id}": "{reservation}",
+}
+OPERATIONS = [(route, method.lower()) for route, methods in ROUTES.items() for method in sorted(methods)]
+EVERY_OPERATION = pytest.mark.parametrize(("route", "method"), OPERATIONS, ids=[f"{m} {r}" for r, m in OPERATIONS])
+READ_ONLY = [(route, method) for route, method in OPERATIONS if method == "get"]
+
+
+@pytest.fixture(scope="module")
+def document():
+    """The document as clients get it, by our names for the addresses."""
+    written = StringIO()
+    call_command("spectacular", validate=True, fail_on_warn=True, format="openapi-json", stdout=written)
+    parsed = json.loads(written.getvalue())
+    for theirs, ours in PLACEHOLDERS.items():
+        parsed["paths"] = {path.replace(theirs, ours): methods for path, methods in parsed["paths"].items()}
+    return parsed
+
+
+# --- What it describes -------------------------------------------------------------------------------------
+
+
+def test_the_document_is_valid_and_of_the_version_that_it_claims(document):
+    assert document["openapi"] == "3.1.1"
+    assert document["info"]["title"] == "Circdesk"
+
+
+def test_every_address_and_method_is_described_and_nothing_else(document):
+    described = {
+        path: {method.upper() for method in methods} for path, methods in document["paths"].items()
+    }
+
+    assert described == ROUTES
+
+
+def test_every_operation_has_a_name_of_its_own(document):
+    names = [document["paths"][route][method]["operationId"] for route, method in OPERATIONS]
+
+    assert len(names) == len(set(names))
+
+
+@EVERY_OPERATION
+def test_an_operation_is_described_in_full(document, route, method):
+    described = document["paths"][route][method]
+
+    assert described["summary"]
+    assert "A resource or an action" not in described.get("description", "")
+    assert not any(name.startswith("x-") for name in described)
+    assert len(described["tags"]) == 1
+    assert {tag["name"] for tag in document["tags"]} >= set(described["tags"])
+    successes = {status for status in described["responses"] if status < "400"}
+    assert successes <= {"200", "201", "202", "207"}
+    assert successes
+    is_public = route in PUBLIC and method == "get"
+    assert ({} in described["security"]) == is_public
+    assert ("401" in described["responses"]) == (not is_public)
+
+
+@EVERY_OPERATION
+def test_every_error_of_an_operation_has_its_examples(document, route, method):
+    described = document["paths"][route][method]
+
+    for status, response in described["responses"].items():
+        if status >= "400":
+            content = response["content"]
+            assert set(content) == {"application/json", "application/problem+json"}
+            for code, example in content["application/json"]["examples"].items():
+                expected = EXAMPLES[code]
+                error = example["value"]["error"]
+                assert (error["status_code"], error["message"], error["details"]) == expected
+                assert (str(error["status_code"]), error["code"]) == (status, code)
+                assert f"`{code}`" in response["description"]
+            assert ("Retry-After" in response.get("headers", {})) == (status == "503")
+
+
+@EVERY_OPERATION
+def test_what_a_client_may_add_is_described(document, route, method):
+    described = document["paths"][route][method]
+    names = {parameter["name"] for parameter in described.get("parameters", [])}
+
+    assert ("Idempotency-Key" in names) == (method == "post")
+    assert ("dry_run" in names) == (method == "post")
+    assert ("If-Match" in names) == (method in ("put", "patch", "delete"))
+    assert ("409" in described["responses"]) or method != "post"
+    assert ("412" in described["responses"]) == (method in ("put", "patch", "delete"))
+    in_path = {name for name in re.findall(r"{(\w+)}", route)}
+    assert sum(parameter["in"] == "path" for parameter in described.get("parameters", [])) == len(in_path)
+
+
+def strict(schema):
+    """The schema, allowing no property that it does not name."""
+    if isinstance(schema, list):
+        return [strict(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {name: strict(part) for name, part in schema.items()}
+    return closed | {"additionalProperties": False} if "properties" in closed else closed
+
+
+def complaints(document, schema, value):
+    components = {"components": strict(document["components"])}
+    return [f"{error.json_path}: {error.message}" for error in Draft202012Validator({**components, **schema}).iter_errors(value)]
+
+
+def test_the_examples_of_bodies_are_valid(document):
+    shown = 0
+    for route, method in OPERATIONS:
+        for media in document["paths"][route][method].get("requestBody", {}).get("content", {}).values():
+            for example in media.get("examples", {}).values():
+                assert complaints(document, strict(media["schema"]), example["value"]) == []
+                shown += 1
+    assert shown >= 14
+
+
+def test_the_examples_of_errors_are_valid(document):
+    schema = {"$ref": "#/components/schemas/Error"}
+    for code, (status, message, details) in EXAMPLES.items():
+        error = {"message": message, "code": code, "details": details, "status_code": status}
+
+        assert complaints(document, schema, {"success": False, "error": error}) == []
+
+
+# --- What the service answers ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def world(db):
+    """Something of every kind behind every address."""
+    book = BookFactory(title="Emma", published_year=1815, copies=2)
+    loan = open_loan(book=book)
+    LoanFactory(member=loan.member, returned=True)
+    CopyFactory(book=book, on_hold_shelf=True)
+    ReservationFactory(ready=True, member=loan.member)
+    place = ReservationFactory(book=book, member=MemberFactory(expired=True))
+    return {
+        "book": book.pk,
+        "barcode": loan.copy.barcode,
+        "member": loan.member_id,
+        "loan": loan.pk,
+        "reservation": place.pk,
+    }
+
+
+def described_answer(document, route, method, response):
+    media = document["paths"][route][method]["responses"][str(response.status_code)]["content"]["application/json"]
+    return strict(media["schema"])
+
+
+@pytest.mark.parametrize("query", ["", "?count=true&limit=1", "?facets=true"])
+@pytest.mark.parametrize(("route", "method"), READ_ONLY, ids=[route for route, _ in READ_ONLY])
+def test_what_is_read_is_as_described(api, world, document, route, method, query):
+    api.post("/api/members/", {"name": "Ada"})
+    api.post("/api/circulation/return/", {"loan_id": world["loan"]})
+
+    response = api.get(route.format(**world) + query)
+
+    assert response.status_code == 200
+    assert complaints(document, described_answer(document, route, method, response), response.json()) == []
+
+
+SENT = {
+    "/api/books/": {"title": "Emma"},
+    "/api/books/{book}/": {"title": "Emma"},
+    "/api/books/{book}/copies/": {"count": 2},
+    "/api/copies/{barcode}/": {"branch": "Main Library"},
+    "/api/members/": {"name": "Ada"},
+    "/api/members/{member}/": {"name": "Ada"},
+    "/api/circulation/checkout/": {"member_id": 0, "book_id": 0},
+    "/api/circulation/return/": {"loan_id": 0},
+    "/api/circulation/renew/": {"loan_id": 0},
+    "/api/circulation/batch/": {"operations": [{"op": "return", "barcode": "x"}]},
+    "/api/reservations/": {"member_id": 0, "book_id": 0},
+    "/api/reservations/fulfill/": {"book_id": 0},
+    "/api/reservations/{reservation}/reorder/": {"priority": 1, "reason": "x"},
+}
+WRITING = [(route, method) for route, method in OPERATIONS if method != "get"]
+
+
+@pytest.mark.parametrize(("route", "method"), WRITING, ids=[f"{method} {route}" for route, method in WRITING])
+def test_what_is_changed_is_answered_as_described(api, world, document, route, method):
+    """Success or refusal, whatever comes of it: the status is described, and the answer has the form described."""
+    if route == "/api/circulation/checkout/":
+        sent = {"member_id": MemberFactory().pk, "book_id": world["book"]}
+    elif route == "/api/reservations/":
+        sent = {"member_id": MemberFactory().pk, "book_id": open_loan().book_id}
+    elif route == "/api/reservations/fulfill/":
+        sent = {"book_id": ReservationFactory(ready=True).book_id}
+    else:
+        sent = SENT.get(route, {}) | ({"loan_id": world["loan"]} if "loan_id" in SENT.get(route, {}) else {})
+
+    response = getattr(api, method)(route.format(**world), sent if method != "delete" else None)
+
+    described = document["paths"][route][method]["responses"]
+    assert str(response.status_code) in described
+    assert complaints(document, described_answer(document, route, method, response), response.json()) == []
+    if response.status_code >= 400:
+        assert response.json()["error"]["code"] in described[str(response.status_code)]["description"]
+
+
+# --- Where it is served ------------------------------------------------------------------------------------
+
+
+def test_the_document_is_served_to_everybody_as_yaml_and_as_json(anyone, document):
+    as_yaml = anyone.get("/api/schema/")
+    as_json = anyone.get("/api/schema", HTTP_ACCEPT="application/vnd.oai.openapi+json")
+
+    assert (as_yaml.status_code, as_json.status_code) == (200, 200)
+    assert yaml.safe_load(as_yaml.content) == json.loads(as_json.content)
+    assert json.loads(as_json.content)["components"] == document["components"]
+
+
+@pytest.mark.parametrize("path", ["/api/docs/", "/api/redoc/", "/api/docs", "/api/redoc"])
+def test_the_explorers_load_everything_from_here(anyone, path):
+    response = anyone.get(path)
+
+    html = response.content.decode()
+    assert response.status_code == 200
+    assert "//" not in re.sub(r"<script>.*?</script>", "", html, flags=re.DOTALL)  # no other host, in any scheme
+    assert re.findall(r"""["'`(](?:https?:)?//""", html) == []
+    assets = re.findall(r"""(?:src|href)="([^"]+)\"""", html)
+    assert len(assets) >= 1
+    for asset in assets:
+        found = anyone.get(asset)
+        assert (found.status_code, asset[:8]) == (200, "/static/")
+        assert sum(len(chunk) for chunk in found.streaming_content) > 500
+
+
+@pytest.mark.parametrize("path", ["/api/docs/", "/api/redoc/"])
+def test_browsers_are_told_to_load_nothing_from_elsewhere(anyone, path):
+    """ReDoc's script would fetch a logo from its maker."""
+    policy = anyone.get(path)["Content-Security-Policy"]
+
+    assert policy.startswith("default-src 'self';")
+    sources = set(policy.replace(";", "").split()) - {"default-src", "script-src", "style-src", "img-src", "worker-src"}
+    assert sources == {"'self'", "'unsafe-inline'", "data:", "blob:"}
