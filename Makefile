@@ -34,7 +34,7 @@ lint:
 format:
 	$(call install,requirements-dev.txt)
 	@.venv/bin/python -m ruff format --quiet .
-	@.venv/bin/python -m ruff check --fix --quiet .
+	@.venv/bin/python -m ruff check --fix --quiet --output-format concise .
 
 clean:
 	@if [ -x .venv/bin/python ]; then exec .venv/bin/python -m config.embedded clean; \

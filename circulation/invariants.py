@@ -175,7 +175,7 @@ _OVERTAKING = f"""
 _COUNTED = """
     WITH moves AS (
         SELECT *, CASE kind WHEN 'checkout' THEN 1 ELSE -1 END AS change
-        FROM events_event WHERE kind IN ('checkout', 'return', 'lost') AND loan_id IS NOT NULL
+        FROM events_event WHERE kind IN ('checkout', 'return') OR kind = 'lost' AND loan_id IS NOT NULL
     ), counted AS (
         SELECT id, kind, payload, sum(change) OVER (PARTITION BY member_id ORDER BY id) - 1 AS open,
                sum(change) OVER (PARTITION BY member_id, book_id ORDER BY id) - 1 AS of_title
@@ -242,10 +242,10 @@ _HISTORY = (
     ),
     Check(
         5,
-        "events that tell of a loan that does not exist",
+        "check-outs, returns and other events of loans that do not exist (events)",
         """
         SELECT e.id FROM events_event e LEFT JOIN circulation_loan l ON l.id = e.loan_id
-        WHERE e.loan_id IS NOT NULL AND l.id IS NULL
+        WHERE l.id IS NULL AND (e.loan_id IS NOT NULL OR e.kind IN ('checkout', 'return', 'renew'))
         ORDER BY 1
         """,
     ),

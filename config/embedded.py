@@ -187,7 +187,7 @@ def ensure_running() -> None:
         with _nobody_else_starts_or_stops():
             _in_use = open_private(local_dir() / "in-use.lock", os.O_RDWR)
             fcntl.flock(_in_use, fcntl.LOCK_SH)
-            _end_in_order()
+            end_in_order()
             atexit.register(_leave, os.getpid())
             started = [server.start(_say) for server in _servers]
     except OSError as error:
@@ -269,7 +269,7 @@ def _try_lock(fd: int) -> bool:
     return True
 
 
-def _end_in_order() -> None:
+def end_in_order() -> None:
     """Lets `kill` and a closed terminal end this process as exit does, so that it still leaves."""
     if threading.current_thread() is not threading.main_thread():
         return

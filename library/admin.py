@@ -11,6 +11,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.contrib.auth import get_permission_codename
+from django.core.exceptions import PermissionDenied
 from django.db.models import PROTECT, Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -51,6 +52,8 @@ class OperationForm(ModelForm):
         super().__init__(*args, **kwargs)
         if self.instance.pk is not None:
             self.initial["revision"] = revision(self.instance, self.versioned)
+        # Left to the operation, which says what is not unique in a sentence and beside its field.
+        self.instance.validate_constraints = lambda exclude=None: None
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
@@ -58,9 +61,6 @@ class OperationForm(ModelForm):
             fields = [name for name in self.refusal.details or {} if name in self.fields]
             self.add_error(fields[0] if fields else None, reasons(self.refusal))
         return cleaned
-
-    def validate_constraints(self) -> None:
-        """Nothing: the operation will say which field is not unique, in a sentence."""
 
 
 def reasons(refusal: DomainError) -> list[str]:
@@ -99,11 +99,19 @@ class OperationAdmin(DeskAdmin):
         page: Page = partial(self._changeform_view, request, object_id, form_url, extra_context)  # type: ignore[attr-defined]
         with acting(request.user.pk):
             try:
-                return page()
-            except DomainError as refusal:
-                # Once more, with a form that is invalid for this reason: it keeps what was typed.
-                request.refusal = refusal  # type: ignore[attr-defined]
-                return page()
+                try:
+                    return page()
+                except DomainError as refusal:
+                    # Once more, with a form that is invalid for this reason: it keeps what was typed.
+                    request.refusal = refusal  # type: ignore[attr-defined]
+                    return page()
+            except PermissionDenied:
+                if object_id is None or not self.has_change_permission(request):
+                    raise
+                # This row alone may not be changed any more: it was withdrawn while its form was open.
+                gone = f"This {self.opts.verbose_name} was withdrawn and cannot be changed."
+                self.message_user(request, gone, messages.ERROR)
+                return HttpResponseRedirect(request.get_full_path())
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None

@@ -68,6 +68,10 @@ class BookManager(models.Manager["Book"]):
         return self.get_queryset().held()
 
 
+# In place of a year that is not known, in orderings: before every other, and outside of every range.
+UNKNOWN_YEAR = -(2**15)
+
+
 class Book(models.Model):
     """A title. What stands on the shelf are its copies."""
 
@@ -110,7 +114,7 @@ class Book(models.Model):
             # GET /api/books/?ordering=title, =author and =published_year; the last one also for year_min and year_max
             models.Index(fields=["title", "id"], name="book_by_title"),
             models.Index(Left("authors", 100), F("id"), name="book_by_author"),
-            models.Index(Coalesce("published_year", 0), F("id"), name="book_by_year"),
+            models.Index(Coalesce("published_year", UNKNOWN_YEAR), F("id"), name="book_by_year"),
             # GET /api/books/?search=: words and prefixes; then typos
             GinIndex(fields=["search_vector"], name="book_words"),
             GinIndex(OpClass(Lower("title"), name="gin_trgm_ops"), name="book_title_typos"),
@@ -230,9 +234,7 @@ class Member(models.Model):
     first_name = models.CharField(max_length=150, blank=True)
     last_name = models.CharField(max_length=150, blank=True)
     email = models.EmailField("e-mail", blank=True)
-    category = models.ForeignKey(
-        MemberCategory, on_delete=models.PROTECT, related_name="members", db_index=False
-    )
+    category = models.ForeignKey(MemberCategory, on_delete=models.PROTECT, related_name="members", db_index=False)
     branch = models.ForeignKey(Branch, on_delete=models.PROTECT, related_name="members", db_index=False)
     expires_on = models.DateField(null=True, blank=True, help_text="The last day of membership. Empty: no end.")
     blocked_reason = models.CharField(

@@ -9,7 +9,8 @@ from django.db import connection
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Coalesce, Lower
 
-from library.models import Book, Branch, Copy, Member
+from library.models import UNKNOWN_YEAR, Book, Branch, Copy, Member
+from rest.planning import planned_for_its_values
 
 FACETS = ("category", "publisher", "language")
 FACET_VALUES = 20
@@ -46,7 +47,7 @@ def _first(count: int, books: QuerySet[Book]) -> list[int]:
     how many titles have a rare word; for a page of those it would read one title after the other until it is full.
     """
     sql, params = books.values("pk").query.sql_with_params()
-    with connection.cursor() as cursor:
+    with planned_for_its_values(), connection.cursor() as cursor:
         cursor.execute(f"WITH found AS MATERIALIZED ({sql}) SELECT * FROM found LIMIT {count}", params)
         return [book_id for (book_id,) in cursor.fetchall()]
 
@@ -58,12 +59,9 @@ def filtered(books: QuerySet[Book], asked: dict[str, Any]) -> QuerySet[Book]:
             books = books.filter(**{exact: asked[exact]})
     if "author" in asked:
         books = books.alias(_authors=Lower("authors")).filter(_authors__contains=Lower(Value(asked["author"])))
-    if asked.keys() & {"year_min", "year_max"}:
-        books = books.exclude(published_year=None).alias(_year=Coalesce("published_year", 0))  # as book_by_year has it
-    if "year_min" in asked:
-        books = books.filter(_year__gte=asked["year_min"])
-    if "year_max" in asked:
-        books = books.filter(_year__lte=asked["year_max"])
+    bounds = {"year_min": "_year__gte", "year_max": "_year__lte"}
+    if years := {lookup: asked[name] for name, lookup in bounds.items() if name in asked}:
+        books = books.alias(_year=Coalesce("published_year", UNKNOWN_YEAR)).filter(_year__gt=UNKNOWN_YEAR, **years)
     copies = Copy.objects.filter(book=OuterRef("pk"))
     if "branch" in asked:
         # Asked beforehand, so that PostgreSQL knows whether much or little stands there.
@@ -80,12 +78,13 @@ def filtered(books: QuerySet[Book], asked: dict[str, Any]) -> QuerySet[Book]:
 def facets(books: QuerySet[Book]) -> dict[str, list[dict[str, Any]]]:
     """The most frequent values among these titles, with how many titles have each."""
     counted: dict[str, list[dict[str, Any]]] = {}
-    for name in FACETS:
-        rows = books.exclude(**{name: ""}).order_by().values(name).annotate(n=Count("pk")).order_by("-n", name)
-        counted[name] = [{"value": row[name], "count": row["n"]} for row in rows[:FACET_VALUES]]
     copies = Copy.objects.filter(book__in=books.order_by().values("pk")).exclude(status=Copy.Status.WITHDRAWN)
     branches = copies.values("branch__name").annotate(n=Count("book", distinct=True)).order_by("-n", "branch__name")
-    counted["branch"] = [{"value": row["branch__name"], "count": row["n"]} for row in branches[:FACET_VALUES]]
+    with planned_for_its_values():
+        for name in FACETS:
+            rows = books.exclude(**{name: ""}).order_by().values(name).annotate(n=Count("pk")).order_by("-n", name)
+            counted[name] = [{"value": row[name], "count": row["n"]} for row in rows[:FACET_VALUES]]
+        counted["branch"] = [{"value": row["branch__name"], "count": row["n"]} for row in branches[:FACET_VALUES]]
     return counted
 
 

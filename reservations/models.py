@@ -15,7 +15,6 @@ from library.exceptions import InvalidTransition
 from library.models import Book, Branch, Copy, Member
 from reservations.exceptions import ReservationClosed
 
-
 _LIVE = Q(status__in=["waiting", "suspended", "ready"])
 
 
@@ -134,13 +133,10 @@ class Reservation(models.Model):
             ),
         ]
         indexes = [
-            # The line of a title in order: who is next, positions, the queue page, how many wait. The status comes
-            # last: in front of the order it would make two lines of those who wait and those who are suspended.
-            models.Index(
-                fields=["book", "priority", "placed_at", "id", "status"], name="reservation_line", condition=_LIVE
-            ),
-            # GET /api/reservations/?book=
-            models.Index(fields=["book", "id"], name="reservation_of_book"),
+            # The line of a title in order: who is next, how many wait; GET /api/reservations/?book=
+            models.Index(fields=["book", "status", "priority", "placed_at", "id"], name="reservation_line"),
+            # The line of those who wait and those who are suspended together: positions, the queue page
+            models.Index(fields=["book", "priority", "placed_at", "id", "status"], name="live_line", condition=_LIVE),
             # A member's reservations: the limit, GET /api/members/{id}/reservations/
             models.Index(fields=["member", "status", "id"], name="reservation_of_member"),
             # GET /api/reservations/?ordering=placed_at; and with ?status=

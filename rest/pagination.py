@@ -17,6 +17,8 @@ from django.utils.timezone import is_naive
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
+from rest.planning import planned_for_its_values
+
 M = TypeVar("M", bound=Model)
 
 LIMIT, MAX_LIMIT = 25, 200
@@ -75,7 +77,9 @@ def paginate(rows: QuerySet[M], asked: PageRequest, orderings: Orderings) -> Pag
         # Compared as one value, so that the index begins exactly where the other page ended.
         this, last = _row(F("_key"), F("pk")), _row(Value(key), Value(pk))
         found = found.filter(LessThan(this, last) if falling else GreaterThan(this, last))
-    window = list(found[: asked.limit + 1])
+    with planned_for_its_values():
+        window = list(found[: asked.limit + 1])
+        count = rows.order_by()[:COUNT_STOPS_AT].count() if asked.count else None
     more = len(window) > asked.limit
     window = window[: asked.limit]
     if backward:
@@ -86,7 +90,7 @@ def paginate(rows: QuerySet[M], asked: PageRequest, orderings: Orderings) -> Pag
         rows=window,
         next=_encode(asked.ordering, False, window[-1]) if has_next else None,
         previous=_encode(asked.ordering, True, window[0]) if has_previous else None,
-        count=rows.order_by()[:COUNT_STOPS_AT].count() if asked.count else None,
+        count=count,
     )
 
 

@@ -61,7 +61,7 @@ class EnvelopeSchema(AutoSchema):
             }
         return response
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]  # as its base class has it
         return ""  # unless `endpoint` gives one: docstrings are for those who read the code
 
     def get_tags(self) -> list[str]:
@@ -87,7 +87,13 @@ def endpoint(
     `answers` maps a status to the serializer of `data` (None: null). `keyed` says that Idempotency-Key and dry_run
     work, `versioned` that If-Match does, `public` that everybody may call it. `example` is a request body.
     """
-    codes = [*refusals, *(() if public else PROTECTED), *ALWAYS, *(WITH_BODY if request or keyed else ()), *(WITH_KEY if keyed else ())]
+    codes = [
+        *refusals,
+        *(() if public else PROTECTED),
+        *ALWAYS,
+        *(WITH_BODY if request or keyed else ()),
+        *(WITH_KEY if keyed else ()),
+    ]
     if query and not request:
         codes.append("VALIDATION_ERROR")
     if versioned:
@@ -118,8 +124,10 @@ DESCRIPTIONS = {
 
 
 @cache
-def page_of(serializer: type[serializers.Serializer[Any]]) -> type[serializers.Serializer[Any]]:
-    """The serializer of a page of these."""
+def page_of(
+    serializer: type[serializers.Serializer[Any]], **more: serializers.Field[Any, Any, Any, Any]
+) -> type[serializers.Serializer[Any]]:
+    """The serializer of a page of these, with what else comes with it."""
     return type(
         f"{serializer.__name__.removesuffix('Out')}Page",
         (serializers.Serializer,),
@@ -128,6 +136,7 @@ def page_of(serializer: type[serializers.Serializer[Any]]) -> type[serializers.S
             "next": serializers.URLField(allow_null=True),
             "previous": serializers.URLField(allow_null=True),
             "count": serializers.IntegerField(required=False, help_text="Only with `count=true`; stops at 10,001."),
+            **more,
         },
     )
 

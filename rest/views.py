@@ -23,8 +23,8 @@ class DeskView(APIView):
         _ = request._request.body  # the size limit speaks before anything is parsed
 
     def get_authenticate_header(self, request: Request) -> str:
-        """The challenge of a 401. A session has no scheme, for which the framework would answer 403 instead."""
-        return super().get_authenticate_header(request) or "Session"
+        """The challenge of a 401. Without one, as for cookies, the framework would answer 403 instead."""
+        return super().get_authenticate_header(request) or "Cookie"
 
     def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:  # type: ignore[override]
         """Which methods there are here."""

@@ -39,6 +39,7 @@ def start() -> None:
     postgres = Postgres(home, durable=False, max_connections=MAX_CONNECTIONS)
     valkey = Valkey(home, durable=False)
     atexit.register(_remove, valkey, postgres)
+    embedded.end_in_order()
     postgres.start(lambda _: None)
     valkey.start(lambda _: None)
     os.environ |= {
@@ -70,8 +71,9 @@ def _make_home() -> Home:
     directory.chmod(0o711 if account else 0o700)
     home = Home(directory, directory / "sockets", account)
     home.make()
-    # Locked while this process lives; see _remove_leftovers.
-    fcntl.flock(open_private(directory / "in-use.lock", os.O_RDWR), fcntl.LOCK_EX)
+    # Locked while this process lives, and from the moment that it has this name: see _remove_leftovers.
+    fcntl.flock(open_private(directory / "in-use.new", os.O_RDWR), fcntl.LOCK_EX)
+    (directory / "in-use.new").rename(directory / "in-use.lock")
     return home
 
 
@@ -85,11 +87,12 @@ def _remove_leftovers(base: Path) -> None:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            continue
+            pass
+        else:
+            home = Home(directory, directory / "sockets", embedded.account_for(directory))
+            _remove(Valkey(home, durable=False), Postgres(home, durable=False))
         finally:
             os.close(fd)
-        home = Home(directory, directory / "sockets", embedded.account_for(directory))
-        _remove(Valkey(home, durable=False), Postgres(home, durable=False))
 
 
 def _remove(*servers: Server) -> None:

@@ -16,7 +16,7 @@ from library import cache, search
 from library.api.operations import OperationView
 from library.api.serializers import CopiesInput, CopyOut
 from library.exceptions import BookNotFound
-from library.models import Book, Copy
+from library.models import UNKNOWN_YEAR, Book, Copy
 from library.services import add_title, book_revision, branch_named
 from reservations import availability, titles
 from reservations.api.serializers import (
@@ -25,6 +25,7 @@ from reservations.api.serializers import (
     BookOut,
     BookQuery,
     CatalogueOut,
+    FacetsOut,
     NewBookInput,
     book_data,
 )
@@ -37,7 +38,7 @@ ORDERINGS: Orderings = {
     "id": F("pk"),
     "title": F("title"),
     "author": Left("authors", 100),
-    "published_year": Coalesce("published_year", 0),
+    "published_year": Coalesce("published_year", UNKNOWN_YEAR),
 }
 EXAMPLE = {"title": "Middlemarch", "author": "George Eliot", "isbn": "9780141439549", "copies": 2}
 FILTERS = [
@@ -63,7 +64,7 @@ class BookList(OperationView):
         name="books_list",
         summary="Search and list titles",
         query=[*FILTERS, *page_query(ORDERINGS, "id")],
-        answers={200: page_of(BookOut)},
+        answers={200: page_of(BookOut, facets=FacetsOut(required=False, help_text="Only with `facets=true`."))},
         public=True,
     )
     def get(self, request: Request) -> Answer:

@@ -89,6 +89,20 @@ class BookQuery(serializers.Serializer[Any]):
             raise serializers.ValidationError(str(error)) from error
 
 
+class FacetOut(serializers.Serializer[Any]):
+    value = serializers.CharField()
+    count = serializers.IntegerField()
+
+
+class FacetsOut(serializers.Serializer[Any]):
+    """The most frequent values among the titles found, each with how many of these have it."""
+
+    category = FacetOut(many=True)
+    publisher = FacetOut(many=True)
+    language = FacetOut(many=True)
+    branch = FacetOut(many=True)
+
+
 class BranchAvailabilityOut(serializers.Serializer[Any]):
     branch = serializers.CharField()
     total = serializers.IntegerField()

@@ -24,7 +24,10 @@ def test_all_is_well(anyone):
 
     assert response.status_code == 200
     body = response.json()
-    assert {name: part.pop("latency_ms") >= 0 for name, part in body["parts"].items()} == {"database": True, "cache": True}
+    assert {name: part.pop("latency_ms") >= 0 for name, part in body["parts"].items()} == {
+        "database": True,
+        "cache": True,
+    }
     assert body == {"status": "ok", "parts": {"database": {"status": "ok"}, "cache": {"status": "ok"}}}
 
 
@@ -72,7 +75,11 @@ def test_without_its_database_the_service_says_so():
     place = connection.settings_dict
     url = f"postgresql://{place['USER']}@{NOBODY_LISTENS}/{place['NAME']}"
     environment = os.environ | {"DATABASE_URL": url, "OPEN_DESK": "true", "OPEN_DESK_I_UNDERSTAND": "true"}
-    environment |= {"DJANGO_SETTINGS_MODULE": "config.settings", "SECRET_KEY": "x", "REDIS_URL": f"redis://{NOBODY_LISTENS}"}
+    environment |= {
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "SECRET_KEY": "x",
+        "REDIS_URL": f"redis://{NOBODY_LISTENS}",
+    }
 
     root = Path(__file__).parents[2]
     ran = subprocess.run([sys.executable, "-m", "tests.api.without"], cwd=root, env=environment, capture_output=True)

@@ -7,6 +7,8 @@ from io import StringIO
 import pytest
 import yaml
 from django.core.management import call_command
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.renderers import OpenApiJsonRenderer
 from jsonschema import Draft202012Validator
 
 from config.api.examples import EXAMPLES
@@ -28,11 +30,10 @@ READ_ONLY = [(route, method) for route, method in OPERATIONS if method == "get"]
 @pytest.fixture(scope="module")
 def document():
     """The document as clients get it, by our names for the addresses."""
-    written = StringIO()
-    call_command("spectacular", validate=True, fail_on_warn=True, format="openapi-json", stdout=written)
-    parsed = json.loads(written.getvalue())
+    parsed = json.loads(OpenApiJsonRenderer().render(SchemaGenerator().get_schema(request=None, public=True)))
     for theirs, ours in PLACEHOLDERS.items():
         parsed["paths"] = {path.replace(theirs, ours): methods for path, methods in parsed["paths"].items()}
+    parsed["closed components"] = strict(parsed["components"])
     return parsed
 
 
@@ -40,14 +41,16 @@ def document():
 
 
 def test_the_document_is_valid_and_of_the_version_that_it_claims(document):
+    written = StringIO()
+    call_command("spectacular", validate=True, fail_on_warn=True, format="openapi-json", stdout=written)
+
+    assert json.loads(written.getvalue())["components"] == document["components"]
     assert document["openapi"] == "3.1.1"
     assert document["info"]["title"] == "Circdesk"
 
 
 def test_every_address_and_method_is_described_and_nothing_else(document):
-    described = {
-        path: {method.upper() for method in methods} for path, methods in document["paths"].items()
-    }
+    described = {path: {method.upper() for method in methods} for path, methods in document["paths"].items()}
 
     assert described == ROUTES
 
@@ -102,7 +105,7 @@ def test_what_a_client_may_add_is_described(document, route, method):
     assert ("If-Match" in names) == (method in ("put", "patch", "delete"))
     assert ("409" in described["responses"]) or method != "post"
     assert ("412" in described["responses"]) == (method in ("put", "patch", "delete"))
-    in_path = {name for name in re.findall(r"{(\w+)}", route)}
+    in_path = set(re.findall(r"{(\w+)}", route))
     assert sum(parameter["in"] == "path" for parameter in described.get("parameters", [])) == len(in_path)
 
 
@@ -117,8 +120,8 @@ def strict(schema):
 
 
 def complaints(document, schema, value):
-    components = {"components": strict(document["components"])}
-    return [f"{error.json_path}: {error.message}" for error in Draft202012Validator({**components, **schema}).iter_errors(value)]
+    validator = Draft202012Validator({"components": document["closed components"], **strict(schema)})
+    return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(value)]
 
 
 def test_the_examples_of_bodies_are_valid(document):
@@ -126,7 +129,7 @@ def test_the_examples_of_bodies_are_valid(document):
     for route, method in OPERATIONS:
         for media in document["paths"][route][method].get("requestBody", {}).get("content", {}).values():
             for example in media.get("examples", {}).values():
-                assert complaints(document, strict(media["schema"]), example["value"]) == []
+                assert complaints(document, media["schema"], example["value"]) == []
                 shown += 1
     assert shown >= 14
 
@@ -162,7 +165,7 @@ def world(db):
 
 def described_answer(document, route, method, response):
     media = document["paths"][route][method]["responses"][str(response.status_code)]["content"]["application/json"]
-    return strict(media["schema"])
+    return media["schema"]
 
 
 @pytest.mark.parametrize("query", ["", "?count=true&limit=1", "?facets=true"])
@@ -224,7 +227,7 @@ def test_the_document_is_served_to_everybody_as_yaml_and_as_json(anyone, documen
     as_json = anyone.get("/api/schema", HTTP_ACCEPT="application/vnd.oai.openapi+json")
 
     assert (as_yaml.status_code, as_json.status_code) == (200, 200)
-    assert yaml.safe_load(as_yaml.content) == json.loads(as_json.content)
+    assert yaml.load(as_yaml.content, Loader=yaml.CSafeLoader) == json.loads(as_json.content)
     assert json.loads(as_json.content)["components"] == document["components"]
 
 

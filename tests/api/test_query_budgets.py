@@ -252,7 +252,9 @@ def test_a_line_costs_the_same_however_long_it_is(api):
     assert len(trips(api, "get", f"/api/books/{book.pk}/queue/")) <= 5
 
 
-@pytest.mark.parametrize("path", ["books/{book}/copies", "copies/{barcode}", "loans/{loan}", "members/{member}", "reservations/{id}"])
+@pytest.mark.parametrize(
+    "path", ["books/{book}/copies", "copies/{barcode}", "loans/{loan}", "members/{member}", "reservations/{id}"]
+)
 def test_a_record_costs_little(api, path):
     loan = lent()
     place = ReservationFactory(book=loan.book)
@@ -263,7 +265,7 @@ def test_a_record_costs_little(api, path):
     assert len(statements) <= {"books/{book}/copies": 2, "reservations/{id}": 3}.get(path, 1), statements
 
 
-def test_a_session_costs_two(db):
+def test_a_cookie_costs_two(db):
     client = Client()
     client.force_login(UserFactory(staff=True))
     member = MemberFactory()

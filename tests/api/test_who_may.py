@@ -10,6 +10,7 @@ from tests.factories import BookFactory, LoanFactory, ReservationFactory, UserFa
 
 pytestmark = pytest.mark.django_db
 
+
 @pytest.fixture
 def world():
     """Something behind every address."""
@@ -50,7 +51,7 @@ def test_at_a_closed_desk_the_public_reads_the_catalogue_and_nothing_else(anyone
             data_of(response)
         else:
             assert error_of(response, 401, "NOT_AUTHENTICATED") is None
-            assert response["WWW-Authenticate"] == "Session"
+            assert response["WWW-Authenticate"] == "Cookie"
     assert everything() == before
 
 
@@ -96,7 +97,7 @@ def test_our_own_pages_and_address_bars_may_use_the_open_desk(anyone, site, sett
     data_of(anyone.get("/api/loans/", HTTP_SEC_FETCH_SITE=site))
 
 
-# --- Sessions ----------------------------------------------------------------------------------------------
+# --- Signed in by cookie ----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -107,12 +108,12 @@ def browser():
     return client
 
 
-def test_a_session_of_staff_reads(browser):
+def test_a_librarian_who_signed_in_reads(browser):
     data_of(browser.get("/api/loans/"))
 
 
 @pytest.mark.parametrize("is_open", [False, True])
-def test_a_session_changes_nothing_without_its_token(browser, is_open, settings):
+def test_a_cookie_changes_nothing_without_its_token(browser, is_open, settings):
     settings.OPEN_DESK = is_open
     before = everything()
 
@@ -123,7 +124,7 @@ def test_a_session_changes_nothing_without_its_token(browser, is_open, settings)
     assert everything() == before
 
 
-def test_a_session_changes_things_with_its_token(browser):
+def test_a_cookie_changes_things_with_its_token(browser):
     browser.cookies["csrftoken"] = "a" * 32
 
     data_of(browser.post("/api/books/", {"title": "Emma"}, HTTP_X_CSRFTOKEN="a" * 32), 201)
@@ -142,7 +143,7 @@ def test_staff_rights_that_were_taken_are_gone_at_once(browser):
 
 
 @pytest.mark.parametrize("cookie", ["sessionid=x", 'sessionid="a\\000b"', "sessionid=" + "x" * 4000, "sessionid=\0"])
-def test_a_cookie_of_no_session_is_no_credential(anyone, cookie, settings):
+def test_a_cookie_of_nobody_is_no_credential(anyone, cookie, settings):
     response = anyone.get("/api/loans/", HTTP_COOKIE=cookie)
     error_of(response, 401, "NOT_AUTHENTICATED")
 

@@ -127,15 +127,15 @@ def test_new_titles_and_members_are_numbered_above_the_imported_ones(file):
     run("import_books", file([EMMA]))
     run("import_members", file([ADA]))
 
-    assert add_title(at=timezone.now(), title="Dracula").pk == 1001
-    assert enrol(at=timezone.now(), first_name="Bram").pk == 2001
+    assert add_title(at=timezone.now(), title="Dracula").pk > 1000
+    assert enrol(at=timezone.now(), first_name="Bram").pk > 2000
 
 
 def test_an_import_of_low_ids_does_not_turn_the_numbering_back(file):
     run("import_books", file([EMMA]))
     run("import_books", file([{**EMMA, "BookID": 5}]))
 
-    assert add_title(at=timezone.now(), title="Dracula").pk == 1001
+    assert add_title(at=timezone.now(), title="Dracula").pk > 1000
 
 
 def test_many_rows_take_few_statements(file, django_assert_max_num_queries):

@@ -153,13 +153,13 @@ def test_every_event_is_told_in_a_line(file, small_library):
     ran = run("replay", path, fulfil_on_return="hold")
 
     assert ran.out == [
-        "2024-03-01  checkout    1000       1  lent            copy 1000-1",
+        "2024-03-01  checkout    1000       1  lent                copy 1000-1",
         "2024-03-02  checkout    1000       2  queued",
-        "2024-03-03  return      1000       1  returned        copy 1000-1, set aside for member 2",
-        "2024-03-04  fulfill     1000          lent            copy 1000-1 to member 2",
-        "2024-03-04  fulfill     1000          nothing to do   Nobody is waiting for “Title 0”.",
-        "2024-03-05  checkout    1000       2  ALREADY_BORROWED  Member 2 already has “Title 0” on loan.",
-        "2024-03-05  return        99       1  BOOK_NOT_FOUND  There is no title 99.",
+        "2024-03-03  return      1000       1  returned            copy 1000-1, set aside for member 2",
+        "2024-03-04  fulfill     1000          lent                copy 1000-1 to member 2",
+        "2024-03-04  fulfill     1000          nothing to do       Nobody is waiting for “Title 0”.",
+        "2024-03-05  checkout    1000       2  ALREADY_BORROWED    Member 2 already has “Title 0” on loan.",
+        "2024-03-05  return        99       1  BOOK_NOT_FOUND      There is no title 99.",
         "",
         "7 events: 2 lent, 1 nothing to do, 1 queued, 1 returned, 2 refused (1 ALREADY_BORROWED, 1 BOOK_NOT_FOUND).",
         "",
@@ -174,9 +174,9 @@ def test_a_return_may_lend_to_the_head_at_once(file, small_library, settings):
 
     ran = run("replay", path)
 
-    assert [line[36:] for line in ran.out[2:4]] == [
-        "returned        copy 1000-1, lent to member 2",
-        "nothing to do   Nobody is waiting for “Title 0”.",
+    assert [line[38:] for line in ran.out[2:4]] == [
+        "returned            copy 1000-1, lent to member 2",
+        "nothing to do       Nobody is waiting for “Title 0”.",
     ]
     assert stands() == ([2], [], [])
 
@@ -241,9 +241,7 @@ def test_a_trace_that_is_replayed_again_changes_nothing(file, small_library):
 
     assert [result for _, _, result in first] == ["lent", "queued", "ALREADY_BORROWED", "returned", "lent"]
     assert Event.objects.count() == before
-    assert again.out[0] == (
-        "2024-03-01  checkout    1000       1  passed over     The title's record goes on until 2024-03-01 12:00 UTC."
-    )
+    assert again.out[0].endswith("passed over         The title's record goes on until 2024-03-01 12:00 UTC.")
     assert again.out[6] == "5 events: 5 passed over."
     assert again.failure is None
 

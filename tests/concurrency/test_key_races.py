@@ -6,14 +6,15 @@ from functools import partial
 import pytest
 from django.db import connection
 
+from circulation.invariants import broken
 from circulation.models import Loan
 from circulation.services import check_out, renew
 from events.exceptions import KeyInProgress
 from events.models import Event, StoredAnswer
 from events.operations import Bytes, Key
+from tests.concurrency.library import new_member, new_members, new_title, new_titles
 from tests.concurrency.races import race
-from tests.concurrency.soundness import breaches
-from tests.factories import NOW, BookFactory, MemberFactory, general_policy
+from tests.factories import NOW, general_policy
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -41,7 +42,7 @@ def with_patience(call):
 
 @pytest.mark.parametrize("patient", [False, True], ids=["once each", "until answered"])
 def test_one_key_sixteen_times_at_once_has_one_effect_and_one_answer(patient, begun_again):
-    member, book, key = MemberFactory(), BookFactory(copies=16), Key("desk", "k1", "same")
+    member, book, key = new_member(), new_title(copies=16), Key("desk", "k1", "same")
     call = partial(check_out.answered, key, render_check_out, member_id=member.pk, book_id=book.pk, at=NOW)
 
     outcomes = race([with_patience(call) if patient else call] * 16)
@@ -58,11 +59,11 @@ def test_one_key_sixteen_times_at_once_has_one_effect_and_one_answer(patient, be
     assert (again.body, again.replayed) == (b'{"loan": %d}' % loan.pk, True)
     assert Event.objects.filter(kind="checkout").count() == StoredAnswer.objects.count() == 1
     assert begun_again == []
-    assert breaches() == {}
+    assert broken(at=NOW) == []
 
 
 def test_one_key_with_different_requests_does_one_of_them(begun_again):
-    member, books = MemberFactory(), BookFactory.create_batch(8, copies=1)
+    member, books = new_member(), new_titles(8, copies=1)
 
     outcomes = race(
         partial(
@@ -82,7 +83,7 @@ def test_one_key_with_different_requests_does_one_of_them(begun_again):
 
 
 def test_many_keys_do_not_hinder_each_other(begun_again):
-    members, book = MemberFactory.create_batch(40), BookFactory(copies=40)
+    members, book = new_members(40), new_title(copies=40)
 
     outcomes = race(
         partial(
@@ -98,7 +99,7 @@ def test_many_keys_do_not_hinder_each_other(begun_again):
 
     assert len(outcomes.done) == StoredAnswer.objects.count() == Loan.objects.active().count() == 40
     assert begun_again == []
-    assert breaches() == {}
+    assert broken(at=NOW) == []
 
 
 # --- Controls ----------------------------------------------------------------------------------------------------
@@ -106,7 +107,7 @@ def test_many_keys_do_not_hinder_each_other(begun_again):
 
 def renewals_under_one_key():
     general_policy(max_renewals=100)
-    loan = check_out(member_id=MemberFactory().pk, book_id=BookFactory(copies=1).pk, at=NOW).loan
+    loan = check_out(member_id=new_member().pk, book_id=new_title().pk, at=NOW).loan
     return loan, [partial(renew.answered, Key("desk", "k1", "same"), render_renewal, loan_id=loan.pk, at=NOW)] * 16
 
 

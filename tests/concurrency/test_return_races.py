@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 
+from circulation.invariants import broken
 from circulation.models import Loan
 from circulation.services import Lent, Queued, Returned, check_out, return_copy
 from events.models import Event
@@ -13,9 +14,9 @@ from library.models import Copy
 from reservations import services as line
 from reservations.models import Reservation
 from reservations.services import reserve
+from tests.concurrency.library import new_member, new_members, new_title, violated
 from tests.concurrency.races import PAUSE, race, without_row_locks
-from tests.concurrency.soundness import breaches
-from tests.factories import NOW, BookFactory, MemberFactory, general_policy
+from tests.factories import NOW, general_policy
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -24,9 +25,9 @@ ROUNDS = 25
 
 def lent_title(copies=1):
     """A title of which every copy is on loan, and its barcodes."""
-    book = BookFactory(copies=copies)
+    book = new_title(copies=copies)
     for _ in range(copies):
-        assert isinstance(check_out(member_id=MemberFactory().pk, book_id=book.pk, at=NOW), Lent)
+        assert isinstance(check_out(member_id=new_member().pk, book_id=book.pk, at=NOW), Lent)
     return book, list(book.copies.order_by("id").values_list("barcode", flat=True))
 
 
@@ -54,7 +55,7 @@ def test_a_loan_returned_sixteen_times_at_once_ends_once(begun_again):
 
     assert (len(outcomes.done), outcomes.refused, begun_again) == (1, {"COPY_NOT_ON_LOAN": 15}, [])
     assert Event.objects.filter(kind="return").count() == 1
-    assert breaches() == {}
+    assert broken(at=NOW) == []
 
 
 def test_control_without_locks_a_loan_ends_many_times():
@@ -70,7 +71,7 @@ def test_control_without_locks_a_loan_ends_many_times():
 
 
 def line_of_two(book):
-    return [reserve(member_id=MemberFactory().pk, book_id=book.pk, at=NOW) for _ in range(2)]
+    return [reserve(member_id=new_member().pk, book_id=book.pk, at=NOW) for _ in range(2)]
 
 
 @pytest.mark.parametrize("fulfil_on_return", ["hold", "loan"])
@@ -87,7 +88,7 @@ def test_two_copies_returned_at_once_serve_a_line_of_two(fulfil_on_return, begun
         status = Reservation.Status.READY if fulfil_on_return == "hold" else Reservation.Status.FULFILLED
         assert Reservation.objects.filter(book=book, status=status).values("copy").distinct().count() == 2
     assert begun_again == []
-    assert breaches() == {}
+    assert broken(at=NOW) == []
 
 
 def test_control_without_locks_both_copies_are_set_aside_for_the_same_member():
@@ -97,7 +98,7 @@ def test_control_without_locks_both_copies_are_set_aside_for_the_same_member():
     outcomes = race([give_back(barcode) for barcode in barcodes], around=without_row_locks)
 
     assert [outcome.next.reservation for outcome in outcomes.done] == [waiting[0]] * 2
-    assert "on the hold shelf without a ready reservation, or the other way" in breaches()
+    assert 1 in violated()
 
 
 # --- A return against a reservation and against a check-out ------------------------------------------------------
@@ -107,7 +108,7 @@ def test_nobody_who_reserves_during_a_return_is_stranded_beside_the_copy(begun_a
     ends = set()
     for _ in range(ROUNDS):
         book, (barcode,) = lent_title()
-        outcomes = race([give_back(barcode), partial(reserve, member_id=MemberFactory().pk, book_id=book.pk, at=NOW)])
+        outcomes = race([give_back(barcode), partial(reserve, member_id=new_member().pk, book_id=book.pk, at=NOW)])
 
         # Either the return came first and there was nothing to reserve, or the copy was set aside.
         assert outcomes.refused in ({}, {"COPY_AVAILABLE": 1})
@@ -115,7 +116,7 @@ def test_nobody_who_reserves_during_a_return_is_stranded_beside_the_copy(begun_a
         assert (copy.status, reservation and reservation.status) in {("available", None), ("on_hold_shelf", "ready")}
         ends.add(copy.status)
     assert begun_again == []
-    assert breaches() == {}
+    assert broken(at=NOW) == []
 
 
 def test_control_without_locks_a_member_is_stranded_beside_a_free_copy(monkeypatch):
@@ -130,18 +131,18 @@ def test_control_without_locks_a_member_is_stranded_beside_a_free_copy(monkeypat
     book, (barcode,) = lent_title()
 
     outcomes = race(
-        [give_back(barcode), partial(reserve, member_id=MemberFactory().pk, book_id=book.pk, at=NOW)],
+        [give_back(barcode), partial(reserve, member_id=new_member().pk, book_id=book.pk, at=NOW)],
         around=without_row_locks,
     )
 
     assert len(outcomes.done) == 2
-    assert "stranded beside a free copy" in breaches()
+    assert violated() == {2}
 
 
 def test_whoever_checks_out_during_a_return_gets_the_copy_or_it_is_set_aside_for_them(begun_again):
     for _ in range(ROUNDS):
         book, (barcode,) = lent_title()
-        member = MemberFactory()
+        member = new_member()
 
         outcomes = race([give_back(barcode), take(member, book)])
 
@@ -154,7 +155,7 @@ def test_whoever_checks_out_during_a_return_gets_the_copy_or_it_is_set_aside_for
             assert isinstance(taken, Queued)
             assert (copy.status, copy.holder) == ("on_hold_shelf", member)
     assert begun_again == []
-    assert breaches() == {}
+    assert broken(at=NOW) == []
 
 
 def test_control_without_locks_whoever_checks_out_waits_beside_the_free_copy(monkeypatch):
@@ -162,9 +163,9 @@ def test_control_without_locks_whoever_checks_out_waits_beside_the_free_copy(mon
     monkeypatch.setattr(line, "settle", lambda *args, **kwargs: (settle(*args, **kwargs), time.sleep(10 * PAUSE))[0])
     book, (barcode,) = lent_title()
 
-    race([give_back(barcode), take(MemberFactory(), book)], around=without_row_locks)
+    race([give_back(barcode), take(new_member(), book)], around=without_row_locks)
 
-    assert "stranded beside a free copy" in breaches()
+    assert violated() == {2}
 
 
 # --- A return that lends, against that member's check-outs ---------------------------------------------------------
@@ -175,8 +176,8 @@ def test_a_return_that_lends_and_a_check_out_by_that_member_never_wait_for_each_
     general_policy(max_loans=1)
     for _ in range(ROUNDS):
         book, (barcode,) = lent_title()
-        reservation = reserve(member_id=MemberFactory().pk, book_id=book.pk, at=NOW)
-        wanted = book if title == "same" else BookFactory(copies=1)
+        reservation = reserve(member_id=new_member().pk, book_id=book.pk, at=NOW)
+        wanted = book if title == "same" else new_title()
 
         outcomes = race([give_back(barcode, fulfil_on_return="loan"), take(reservation.member, wanted)])
 
@@ -187,13 +188,13 @@ def test_a_return_that_lends_and_a_check_out_by_that_member_never_wait_for_each_
         reservation.refresh_from_db()
         assert reservation.status in ("ready", "fulfilled")
     assert begun_again == []
-    assert breaches() == {}
+    assert broken(at=NOW) == []
 
 
 def test_control_with_waiting_for_the_member_the_two_lock_each_other_out(monkeypatch, begun_again):
     monkeypatch.setattr(locks, "try_lock_member", locks.lock_member)
     book, (barcode,) = lent_title()
-    reservation = reserve(member_id=MemberFactory().pk, book_id=book.pk, at=NOW)
+    reservation = reserve(member_id=new_member().pk, book_id=book.pk, at=NOW)
 
     def dawdle_between_locks(execute, sql, params, many, context):
         """The check-out has its member and wants the title; the return has the title and wants the member."""
@@ -212,7 +213,7 @@ def test_control_with_waiting_for_the_member_the_two_lock_each_other_out(monkeyp
 
     assert outcomes.errors == []
     assert begun_again == [1]  # PostgreSQL undid one of them
-    assert breaches() == {}
+    assert broken(at=NOW) == []
 
 
 # --- Copies coming and going -----------------------------------------------------------------------------------------
@@ -220,7 +221,7 @@ def test_control_with_waiting_for_the_member_the_two_lock_each_other_out(monkeyp
 
 def test_everything_at_once_about_one_title_leaves_it_sound(begun_again):
     book, barcodes = lent_title(copies=6)
-    readers = MemberFactory.create_batch(12)
+    readers = new_members(12)
     calls = [
         *(give_back(barcode) for barcode in barcodes[:3]),
         *(give_back(barcode, fulfil_on_return="loan") for barcode in barcodes[3:]),
@@ -238,4 +239,4 @@ def test_everything_at_once_about_one_title_leaves_it_sound(begun_again):
     }
     assert begun_again == []
     assert Copy.objects.filter(status="available").count() == 0
-    assert breaches() == {}
+    assert broken(at=NOW) == []

@@ -293,16 +293,18 @@ class Library:
             raise Refused("NO_COPY_TO_FULFILL" if line else "QUEUE_EMPTY")
         return self.fulfil(now, served[0], override)
 
+    def lapsed(self, title: Title, now: datetime) -> list[Reservation]:
+        """Those not collected in time, and those no longer of use."""
+        lasting = [(r, r.shelf_until if r.state == READY else r.needed_by) for r in self.line(title)]
+        return [reservation for reservation, until in lasting if until and until < now]
+
     def expire(self, now: datetime, title: Title) -> list[Reservation]:
         refuse_withdrawn(title)
-        ended = []
-        for reservation in self.line(title):
-            until = reservation.shelf_until if reservation.state == READY else reservation.needed_by
-            if until and until < now:
-                self.leave(now, reservation, EXPIRED)
-                ended.append(reservation)
+        lapsed = self.lapsed(title, now)
+        for reservation in lapsed:
+            self.leave(now, reservation, EXPIRED)
         self.settle(now, title)
-        return ended
+        return lapsed
 
     # --- Copies, titles, members ---------------------------------------------------------------------------------
 

@@ -1,74 +1,64 @@
-"""A library of 100,000 titles in a database of its own, built once."""
+"""A library of 100,000 titles in a database of its own, which nothing changes: built once, for all tests in here."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
-from django.db import connection, models
-from django.apps import apps
+from django.db import connection
+from rest_framework.test import APIClient
 
+from tests.factories import UserFactory
+from tests.plans.explaining import Plans, explaining
 
-@contextmanager
-def bulk_loading() -> Iterator[None]:
-    """Takes indexes, foreign keys and triggers of the tables away, and puts the same ones back afterwards."""
-    with connection.cursor() as cursor:
-        cursor.execute("""
-            SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname),
-                   format('ALTER TABLE %s ADD CONSTRAINT %I %s', conrelid::regclass, conname, pg_get_constraintdef(oid))
-            FROM pg_constraint WHERE contype = 'f' AND connamespace = 'public'::regnamespace
-            UNION ALL
-            SELECT format('DROP INDEX %s', indexrelid::regclass), pg_get_indexdef(indexrelid)
-            FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
-            WHERE relnamespace = 'public'::regnamespace AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid)
-            UNION ALL
-            SELECT 'ALTER TABLE events_event DISABLE TRIGGER USER', 'ALTER TABLE events_event ENABLE TRIGGER USER'
-        """)
-        away, back = zip(*cursor.fetchall(), strict=True)
-        for statement in away:
-            cursor.execute(statement)
-        yield
-        for statement in reversed(back):
-            cursor.execute(statement)
+# What makes loading slow, and how to have it back: foreign keys, indexes, triggers.
+_IN_THE_WAY = """
+    SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname),
+           format('ALTER TABLE %s ADD CONSTRAINT %I %s', conrelid::regclass, conname, pg_get_constraintdef(oid))
+    FROM pg_constraint WHERE contype = 'f' AND connamespace = 'public'::regnamespace
+    UNION ALL
+    SELECT format('DROP INDEX %s', indexrelid::regclass), pg_get_indexdef(indexrelid)
+    FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+    WHERE relnamespace = 'public'::regnamespace
+      AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid)
+    UNION ALL
+    SELECT 'ALTER TABLE events_event DISABLE TRIGGER USER', 'ALTER TABLE events_event ENABLE TRIGGER USER'
+"""
 
 
 @pytest.fixture(scope="session")
-def big_library(django_db_setup, django_db_blocker):
-    """The name of the database."""
-    import time
-
+def big_library(django_db_setup, django_db_blocker) -> Iterator[str]:
+    """The name of its database."""
     with django_db_blocker.unblock():
-        connection.close()
-        t = time.time()
         connection.creation.clone_test_db(suffix="big", verbosity=0, autoclobber=True)
         name = connection.creation.get_test_db_clone_settings("big")["NAME"]
-        with using(name), bulk_loading(), connection.cursor() as cursor:
-            print("clone", time.time() - t)
-            t = time.time()
-            for statement in Path(__file__).with_name("library.sql").read_text().split(";\n"):
-                cursor.execute(statement)
-            print("load", time.time() - t)
-            t = time.time()
-        with using(name), connection.cursor() as cursor:
-            print("index", time.time() - t)
-            t = time.time()
+        with _connected_to(name), connection.cursor() as cursor:
+            _load(cursor)
             cursor.execute("VACUUM ANALYZE")
-            print("vacuum", time.time() - t)
-            t = time.time()
     yield name
     with django_db_blocker.unblock():
         connection.creation.destroy_test_db(suffix="big", verbosity=0)
 
 
+def _load(cursor) -> None:
+    cursor.execute(_IN_THE_WAY)
+    away, back = zip(*cursor.fetchall(), strict=True)
+    for statement in away:
+        cursor.execute(statement)
+    cursor.execute(Path(__file__).with_name("library.sql").read_text())
+    for statement in back:
+        cursor.execute(statement)
+
+
 @contextmanager
-def using(name: str) -> Iterator[None]:
-    """The default connection goes to another database."""
-    before = connection.settings_dict["NAME"]
+def _connected_to(name: str) -> Iterator[None]:
+    usual = connection.settings_dict["NAME"]
     _connect_to(name)
     try:
         yield
     finally:
-        _connect_to(before)
+        _connect_to(usual)
 
 
 def _connect_to(name: str) -> None:
@@ -78,6 +68,24 @@ def _connect_to(name: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def in_big_library(big_library, django_db_blocker):
-    with using(big_library):
+def in_big_library(big_library, django_db_blocker) -> Iterator[None]:
+    """The tests of a module work in there. What they change is rolled back."""
+    with django_db_blocker.unblock(), _connected_to(big_library):
         yield
+
+
+@pytest.fixture
+def plans_of(in_big_library, db, settings):
+    """The plans of what a librarian's GET asks of the database, with nothing in the cache."""
+    settings.WHITENOISE_AUTOREFRESH = settings.WHITENOISE_USE_FINDERS = True
+    client = APIClient()
+    client.force_authenticate(UserFactory(staff=True))
+
+    def get(path: str) -> Plans:
+        settings.CACHES = {"default": {**settings.CACHES["default"], "KEY_PREFIX": uuid4().hex}}
+        with explaining() as plans:
+            response = client.get(path)
+        assert response.status_code == 200, response.content
+        return plans
+
+    return get

@@ -2,10 +2,13 @@
 -- loans, 120,000 reservations (10,000 of them in one line), 400,000 events.
 --
 -- As in life the catalogue was imported first, what is open lies at the end of the history, and the last thing
--- that happened is another import.
+-- that happened is another import. Dates are counted from today.
 
 CREATE FUNCTION pg_temp.word(number int) RETURNS text LANGUAGE sql IMMUTABLE
 RETURN substr(translate(md5(number::text), '0123456789', 'ghijklmnop'), 1, 3 + number % 6);
+
+CREATE FUNCTION pg_temp.day(number int) RETURNS timestamptz LANGUAGE sql STABLE
+RETURN date_trunc('day', now()) + number * interval '1 day';
 
 INSERT INTO library_branch (id, name, time_zone)
 SELECT n + 100, 'Branch ' || n, 'UTC' FROM generate_series(1, 9) n;
@@ -14,7 +17,7 @@ INSERT INTO library_member
     (id, card_number, first_name, last_name, email, category_id, branch_id, expires_on, blocked_reason, source, source_id)
 SELECT n, 'C' || lpad(n::text, 8, '0'), initcap(pg_temp.word(n % 700)), initcap(pg_temp.word(n * 7 % 3000)),
        'member' || n || '@Example.org', category.id, branch.id,
-       CASE WHEN n % 50 = 0 THEN date '2026-01-01' END, CASE WHEN n % 97 = 0 THEN 'lost a card' ELSE '' END, '', ''
+       CASE WHEN n % 50 = 0 THEN current_date - 60 END, CASE WHEN n % 97 = 0 THEN 'lost a card' ELSE '' END, '', ''
 FROM generate_series(1, 20000) n,
      (SELECT id FROM library_membercategory) category, (SELECT min(id) AS id FROM library_branch) branch;
 
@@ -28,8 +31,8 @@ SELECT n,
        CASE WHEN n % 4 > 0 THEN (9780000000000 + n)::text ELSE '' END,
        'Publisher ' || n % 400, 'Category ' || n % 12,
        CASE WHEN n % 20000 = 7 THEN 'lat' WHEN n % 5 = 0 THEN 'ger' ELSE 'eng' END,
-       CASE WHEN n % 7 > 0 THEN CASE WHEN n % 25000 = 11 THEN 1482 ELSE 1925 + n % 101 END END,
-       'old system', n::text, n % 2500 > 0, CASE WHEN n % 2500 = 0 THEN timestamptz '2026-01-05' END
+       CASE WHEN n % 7 > 0 THEN CASE WHEN n % 500 = 11 THEN 1482 ELSE 1925 + n % 101 END END,
+       'old system', n::text, n % 2500 > 0, CASE WHEN n % 2500 = 0 THEN pg_temp.day(-56) END
 FROM generate_series(1, 100000) n;
 
 -- Titles 1 to 1000 have a line and nothing free: their copies are on loan, the second ones of 501 to 1000 on the hold
@@ -39,7 +42,7 @@ SELECT (book - 1) * 5 / 2 + number, book, book || '-' || number,
        CASE WHEN book % 5000 = 9 THEN 109 WHEN number = 1 THEN main.id ELSE 101 + book % 8 END, status,
        CASE status WHEN 'on_hold_shelf' THEN 10001 + (9981 + book * 10) * 7 % 9973
                    WHEN 'on_loan' THEN (book * 3 + number * 6661) % 20000 + 1 END,
-       CASE status WHEN 'on_loan' THEN timestamptz '2026-02-16' + book % 40 * interval '1 day' END
+       CASE status WHEN 'on_loan' THEN pg_temp.day(-14) + book % 40 * interval '1 day' END
 FROM generate_series(1, 100000) book,
      generate_series(1, 2 + (book + 1) % 2) number,
      LATERAL (
@@ -54,7 +57,7 @@ INSERT INTO circulation_loan (book_id, copy_id, member_id, lent_at, due_at, retu
 SELECT book, (book - 1) * 5 / 2 + 1, n * 13 % 20000 + 1, lent_at, lent_at + interval '28 days',
        lent_at + interval '20 days', 0
 FROM generate_series(1, 200000) n,
-     LATERAL (SELECT timestamptz '2024-01-10' + n * interval '5 minutes' AS lent_at),
+     LATERAL (SELECT pg_temp.day(-782) + n * interval '5 minutes' AS lent_at),
      LATERAL (SELECT n * 37 % 100000 + 1 AS book);
 
 INSERT INTO circulation_loan (book_id, copy_id, member_id, lent_at, due_at, renewals)
@@ -66,28 +69,28 @@ FROM library_copy WHERE status = 'on_loan' ORDER BY due_at, id;
 INSERT INTO reservations_reservation (book_id, member_id, status, placed_at, priority, branch_id, closed_at)
 SELECT n * 7 % 100000 + 1, n * 3 % 20000 + 1,
        CASE WHEN n % 20000 = 0 THEN 'expired' WHEN n % 4 = 0 THEN 'cancelled' ELSE 'fulfilled' END,
-       timestamptz '2024-01-10' + n * interval '9 minutes', 0, main.id,
-       timestamptz '2024-02-10' + n * interval '9 minutes'
+       pg_temp.day(-782) + n * interval '9 minutes', 0, main.id,
+       pg_temp.day(-751) + n * interval '9 minutes'
 FROM generate_series(1, 100000) n, (SELECT min(id) AS id FROM library_branch) main;
 
 INSERT INTO reservations_reservation
     (book_id, member_id, status, placed_at, priority, copy_id, shelf_until, needed_by, branch_id)
 SELECT book, CASE WHEN n <= 10000 THEN n ELSE 10001 + n * 7 % 9973 END,
        CASE WHEN ready THEN 'ready' WHEN n % 20 = 7 THEN 'suspended' ELSE 'waiting' END,
-       timestamptz '2025-12-01' + n * interval '1 minute', CASE WHEN n % 1000 = 0 THEN -1 ELSE 0 END,
+       pg_temp.day(-91) + n * interval '1 minute', CASE WHEN n % 1000 = 0 THEN -1 ELSE 0 END,
        CASE WHEN ready THEN (book - 1) * 5 / 2 + 2 END,
-       CASE WHEN ready THEN timestamptz '2026-02-26' + book % 10 * interval '1 day' END,
-       CASE WHEN n % 10 = 4 THEN timestamptz '2026-02-20' + n % 50 * interval '1 day' END, main.id
+       CASE WHEN ready THEN pg_temp.day(-4) + book % 10 * interval '1 day' END,
+       CASE WHEN n % 10 = 4 THEN pg_temp.day(-10) + n % 50 * interval '1 day' END, main.id
 FROM generate_series(1, 19990) n,
      LATERAL (SELECT CASE WHEN n <= 10000 THEN 1 ELSE 2 + (n - 10001) / 10 END AS book),
      LATERAL (SELECT book > 500 AND n % 10 = 1 AS ready),
      (SELECT min(id) AS id FROM library_branch) main;
 
 INSERT INTO events_event (kind, book_id, payload, occurred_at)
-SELECT 'book.added', n, '{}', timestamptz '2024-01-02' + n * interval '1 second' FROM generate_series(1, 100000) n;
+SELECT 'book.added', n, '{}', pg_temp.day(-790) + n * interval '1 second' FROM generate_series(1, 100000) n;
 
 INSERT INTO events_event (kind, book_id, copy_id, payload, occurred_at)
-SELECT 'copy.added', n * 2, n * 5, '{}', timestamptz '2024-01-04' + n * interval '1 second'
+SELECT 'copy.added', n * 2, n * 5, '{}', pg_temp.day(-788) + n * interval '1 second'
 FROM generate_series(1, 50000) n;
 
 INSERT INTO events_event (kind, book_id, copy_id, member_id, loan_id, payload, occurred_at)
@@ -101,12 +104,12 @@ FROM (
 ORDER BY at, id;
 
 INSERT INTO events_event (kind, book_id, payload, occurred_at)
-SELECT 'book.edited', n, '{}', timestamptz '2026-03-01' + n * interval '1 second' FROM generate_series(1, 20000) n;
+SELECT 'book.edited', n, '{}', pg_temp.day(-1) + n * interval '1 second' FROM generate_series(1, 20000) n;
 
 INSERT INTO events_pendingevent (event_id) SELECT id FROM events_event ORDER BY id DESC LIMIT 5000;
 
 INSERT INTO events_storedanswer (caller, key, fingerprint, status, headers, body, created_at)
-SELECT 'user:1', n::text, '', 201, '{}', '', timestamptz '2026-03-01 09:30' + n * interval '4 seconds'
+SELECT 'user:1', n::text, '', 201, '{}', '', now() - interval '23 hours' + n * interval '4 seconds'
 FROM generate_series(1, 20000) n;
 
 SELECT setval(pg_get_serial_sequence('library_' || name, 'id'), 1000000)

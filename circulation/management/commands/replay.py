@@ -65,7 +65,7 @@ def _line(outcome: Outcome) -> str:
     event = outcome.event
     member = "" if event.member_id is None else event.member_id
     asked = f"{event.day}  {event.kind:<8}  {event.book_id:>6}  {member:>6}"
-    return f"{asked}  {outcome.result:<14}  {outcome.details}".rstrip()
+    return f"{asked}  {outcome.result:<18}  {outcome.details}".rstrip()
 
 
 def _summary(outcomes: list[Outcome]) -> str:
