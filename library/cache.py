@@ -69,11 +69,13 @@ def read_many(
     if not missing:
         return found
     if stored is not None:
-        tokens |= {key: token for key in missing if key not in tokens and (token := _new_token(groups[key]))}
+        # Written over one that somebody else gives at this moment, a new token costs them an entry and no more.
+        new = {key: secrets.token_hex(8) for key in missing if key not in tokens}
+        if _store({_token(groups[key]): token for key, token in new.items()}, TOKEN_TTL):
+            tokens |= new
     computed = compute(missing)
     fresh = {_entry(kind, groups[key], name): [tokens[key], computed[key]] for key in tokens if key in computed}
-    if fresh:
-        _ask(lambda: cache.set_many(fresh, settings.CACHE_TTL[kind]) or True)
+    _store(fresh, settings.CACHE_TTL[kind])
     return found | dict(computed)
 
 
@@ -96,14 +98,14 @@ def _entry(kind: str, group: str, name: str) -> str:
     return f"{kind}:{group}:{name}"
 
 
-def _new_token(group: str) -> str | None:
-    """A token for a group that has none, or the one that somebody else gave it just now."""
-    token = secrets.token_hex(8)
+def _store(values: dict[str, Any], seconds: int) -> bool:
+    """Write all in one round trip. Returns whether Redis took them."""
 
-    def place() -> Any:
-        return token if cache.add(_token(group), token, TOKEN_TTL) else cache.get(_token(group))
+    def write() -> bool:
+        cache.set_many(values, seconds)
+        return True
 
-    return _ask(place)
+    return not values or _ask(write) is True
 
 
 def _ask(call: Callable[[], T]) -> T | None:

@@ -24,6 +24,7 @@ from circulation.models import Loan
 from circulation.services import Lent, Queued, Returned
 from library.api.operations import OperationView
 from reservations.api.serializers import reservation_data
+from reservations.models import Reservation
 from rest.answers import Answer
 from rest.schema import endpoint
 
@@ -46,6 +47,8 @@ def lent_or_queued(result: Lent | Queued) -> Answer:
     member = result.reservation.member
     assert member is not None
     message = f"Nothing is free. {member.name} is at place {data['position']} in the line for “{data['title']}”."
+    if result.reservation.status == Reservation.Status.READY:
+        message = f"A copy of “{data['title']}” is set aside for {member.name}."
     return Answer({"outcome": "reserved", "reservation": data}, message, status=202)
 
 

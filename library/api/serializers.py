@@ -23,6 +23,8 @@ class Barcode(Text):
         text = super().to_internal_value(data)
         if not re.fullmatch(BARCODE, text):
             raise serializers.ValidationError("A barcode is 1 to 64 letters, digits, dots, underscores or hyphens.")
+        if text in (".", ".."):
+            raise serializers.ValidationError("This barcode would mean something else in an address.")
         return text
 
 

@@ -104,7 +104,8 @@ def reserved(reservation: Reservation) -> Answer:
     """What a new reservation answers."""
     [data] = reservation_data([reservation], cached=False)
     assert reservation.member is not None
-    message = f"“{data['title']}” reserved for {reservation.member.name}, place {data['position']} in the line."
+    place = f"place {data['position']} in the line" if data["position"] else "and a copy is set aside"
+    message = f"“{data['title']}” reserved for {reservation.member.name}, {place}."
     return Answer(data, message, status=201, headers={"Location": f"/api/reservations/{reservation.pk}/"})
 
 
@@ -127,6 +128,8 @@ class ReservationDetail(OperationView):
 def _told(sentence: str) -> Callable[[Reservation], Answer]:
     def answer(reservation: Reservation) -> Answer:
         [data] = reservation_data([reservation], cached=False)
+        if reservation.status == Reservation.Status.READY:
+            return Answer(data, f"A copy of “{data['title']}” is set aside for this reservation.")
         return Answer(data, sentence.format(title=data["title"], position=data["position"]))
 
     return answer

@@ -120,6 +120,17 @@ def test_a_barcode_means_that_copy_unless_asked_to_reserve(api, ada):
     assert data["reservation"]["book_id"] == copy.book_id
 
 
+def test_whoever_joins_before_those_moved_back_may_be_served_at_once(api, ada):
+    copy = CopyFactory(book__title="Emma")
+    ReservationFactory(book=copy.book, priority=5)
+
+    response = api.post(URL, {"member_id": ada.pk, "book_id": copy.book_id})
+
+    reservation = data_of(response, 202)["reservation"]
+    assert (reservation["status"], reservation["position"], reservation["copy_barcode"]) == ("ready", 0, copy.barcode)
+    assert message_of(response) == "A copy of “Emma” is set aside for Ada Lovelace."
+
+
 # --- Refused -----------------------------------------------------------------------------------------------
 
 

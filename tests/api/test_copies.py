@@ -91,6 +91,7 @@ def test_a_taken_barcode_is_a_duplicate_and_none_is_added(api):
         ({"barcodes": ["a\n"]}, {"barcodes.0": "invalid"}),
         ({"barcodes": ["x" * 65]}, {"barcodes.0": "invalid"}),
         ({"barcodes": [5]}, {"barcodes.0": "invalid"}),
+        ({"barcodes": ["...", ".", ".."]}, {"barcodes.1": "invalid", "barcodes.2": "invalid"}),
         ({"branch": "Nowhere"}, {"branch": "does_not_exist"}),
         ({"status": "lost"}, {"status": "unknown"}),
     ],

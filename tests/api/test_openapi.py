@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 
 from config.api.examples import EXAMPLES
 from tests.api.asking import open_loan
-from tests.api.routes import PUBLIC, ROUTES
+from tests.api.routes import LISTS, PUBLIC, ROUTES
 from tests.factories import BookFactory, CopyFactory, LoanFactory, MemberFactory, ReservationFactory
 
 PLACEHOLDERS = {
@@ -24,7 +24,6 @@ PLACEHOLDERS = {
 }
 OPERATIONS = [(route, method.lower()) for route, methods in ROUTES.items() for method in sorted(methods)]
 EVERY_OPERATION = pytest.mark.parametrize(("route", "method"), OPERATIONS, ids=[f"{m} {r}" for r, m in OPERATIONS])
-READ_ONLY = [(route, method) for route, method in OPERATIONS if method == "get"]
 
 
 @pytest.fixture(scope="module")
@@ -168,16 +167,17 @@ def described_answer(document, route, method, response):
     return media["schema"]
 
 
-@pytest.mark.parametrize("query", ["", "?count=true&limit=1", "?facets=true"])
-@pytest.mark.parametrize(("route", "method"), READ_ONLY, ids=[route for route, _ in READ_ONLY])
-def test_what_is_read_is_as_described(api, world, document, route, method, query):
+@pytest.mark.parametrize("route", [route for route, methods in ROUTES.items() if "GET" in methods])
+def test_what_is_read_is_as_described(api, world, document, route):
     api.post("/api/members/", {"name": "Ada"})
     api.post("/api/circulation/return/", {"loan_id": world["loan"]})
 
-    response = api.get(route.format(**world) + query)
+    queries = ["", "?limit=1&count=true"] if route in LISTS else [""]
+    for query in [*queries, "?facets=true"] if route == "/api/books/" else queries:
+        response = api.get(route.format(**world) + query)
 
-    assert response.status_code == 200
-    assert complaints(document, described_answer(document, route, method, response), response.json()) == []
+        assert response.status_code == 200
+        assert complaints(document, described_answer(document, route, "get", response), response.json()) == []
 
 
 SENT = {

@@ -194,12 +194,24 @@ def test_a_reservation_is_suspended_and_resumed_at_its_place(api, lent):
 
 
 def test_resuming_beside_a_free_copy_serves_at_once(api):
-    suspended = ReservationFactory(suspended=True)
+    suspended = ReservationFactory(suspended=True, book__title="Emma")
     copy = CopyFactory(book=suspended.book)
 
-    data = data_of(api.post(f"{URL}{suspended.pk}/resume/"))
+    response = api.post(f"{URL}{suspended.pk}/resume/")
 
+    data = data_of(response)
     assert (data["status"], data["position"], data["copy_barcode"]) == ("ready", 0, copy.barcode)
+    assert message_of(response) == "A copy of “Emma” is set aside for this reservation."
+
+
+def test_reserving_before_those_moved_back_may_serve_at_once(api, ada):
+    copy = CopyFactory(book__title="Emma")
+    ReservationFactory(book=copy.book, priority=5)
+
+    response = api.post(URL, {"member_id": ada.pk, "book_id": copy.book_id})
+
+    assert data_of(response, 201)["status"] == "ready"
+    assert message_of(response) == "“Emma” reserved for Ada Lovelace, and a copy is set aside."
 
 
 def test_staff_move_a_reservation_forward_with_a_reason(api, lent):

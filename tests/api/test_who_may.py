@@ -77,6 +77,15 @@ def test_at_an_open_desk_anyone_is_a_librarian(anyone, world, route, settings):
         assert response.status_code not in (401, 403)
 
 
+@pytest.mark.parametrize("is_open", [False, True])
+def test_staff_may_do_everything_at_either_desk(api, world, is_open, settings):
+    settings.OPEN_DESK = is_open
+
+    for route in ROUTES:
+        for _, response in calls(api, route, world, HTTP_SEC_FETCH_SITE="cross-site"):
+            assert response.status_code not in (401, 403)
+
+
 @pytest.mark.parametrize("route", ROUTES)
 def test_a_page_of_another_site_cannot_use_the_open_desk(anyone, world, route, settings):
     settings.OPEN_DESK = True

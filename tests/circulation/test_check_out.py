@@ -652,6 +652,40 @@ def test_facts_cannot_be_overridden(code):
     assert code in [reason.code for reason in caught.value.reasons()]
 
 
+# --- Rehearsals ----------------------------------------------------------------------------------------------
+
+
+def test_a_rehearsed_check_out_lends_nothing():
+    member, book = MemberFactory(), BookFactory(copies=1)
+
+    would = check_out.rehearse(member_id=member.pk, book_id=book.pk, at=NOW)
+
+    assert isinstance(would, Lent)
+    assert (would.loan.member, would.loan.book) == (member, book)
+    assert book.copies.get().is_available
+    assert not Loan.objects.exists()
+    assert not Event.objects.exists()
+
+
+def test_a_rehearsed_check_out_puts_nobody_in_the_line():
+    book = BookFactory(copies=1)
+    ahead = ReservationFactory(book=book)
+
+    would = check_out.rehearse(member_id=MemberFactory().pk, book_id=book.pk, at=NOW)
+
+    assert isinstance(would, Queued)
+    ahead.refresh_from_db()
+    assert ahead.status == "waiting"
+    assert list(Reservation.objects.all()) == [ahead]
+
+
+def test_a_rehearsed_check_out_is_refused_for_the_same_reasons():
+    with refused("MEMBER_BLOCKED", "NO_COPY_AVAILABLE"):
+        check_out.rehearse(
+            member_id=MemberFactory(blocked=True).pk, book_id=BookFactory().pk, on_unavailable="refuse", at=NOW
+        )
+
+
 # --- What it costs -------------------------------------------------------------------------------------------
 
 # Round trips to PostgreSQL. BEGIN and COMMIT count; inside a test they are SAVEPOINT and RELEASE.

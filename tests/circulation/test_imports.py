@@ -261,6 +261,26 @@ def test_progress_is_shown_on_a_terminal_when_it_takes_long(file, monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True)
+def test_ids_are_not_set_while_somebody_is_given_one(file):
+    path = file([EMMA])
+    other = connection.copy()
+    with connection.cursor() as cursor, other.cursor() as others:
+        cursor.execute("SET lock_timeout = '50ms'")
+        others.execute("BEGIN")
+        others.execute("SELECT nextval(pg_get_serial_sequence('library_book', 'id'))")
+        ran = run("import_books", path)
+        others.execute("ROLLBACK")
+        cursor.execute("RESET lock_timeout")
+    other.close()
+
+    assert ran.failure == (
+        "The desk is busy with this title or member. Please try again. "
+        "What went in before stays; run the import again to go on."
+    )
+    assert run("import_books", path).failure is None
+
+
+@pytest.mark.django_db(transaction=True)
 def test_two_imports_of_one_file_at_a_time_add_everything_once(file):
     path = file([{"BookID": 5000 + n, "BookName": f"Title {n}", "NumberOfCopies": 2} for n in range(600)])
     start, results = threading.Barrier(2), []

@@ -3,7 +3,7 @@
 from circulation.invariants import broken
 from library.models import Book, Member
 from library.services import add_title, enrol
-from tests.factories import NOW
+from tests.factories import NOW, main_branch, standard_category
 
 
 def new_title(copies: int = 1) -> Book:
@@ -15,11 +15,13 @@ def new_titles(count: int, copies: int = 1) -> list[Book]:
 
 
 def new_member() -> Member:
-    return enrol(first_name="Ada", at=NOW)
+    (member,) = new_members(1)
+    return member
 
 
 def new_members(count: int) -> list[Member]:
-    return [new_member() for _ in range(count)]
+    where = {"branch": main_branch(), "category": standard_category()}
+    return [enrol(first_name="Ada", at=NOW, **where) for _ in range(count)]
 
 
 def violated() -> set[int]:

@@ -20,7 +20,7 @@ from tests.factories import NOW, general_policy
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ROUNDS = 20
+ROUNDS = 16
 
 
 def waiting_title(members=1):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
+from psycopg import ClientCursor
 
 # Tables of a few rows, which nobody needs an index for.
-SMALL = {"library_branch", "library_membercategory", "library_loanpolicy", "accounts_user"}
+SMALL = {"library_branch", "library_membercategory", "library_loanpolicy"}
 
 
 @dataclass
@@ -39,7 +42,7 @@ class Plan:
     @property
     def pages(self) -> int:
         """How many pages of 8 kB are looked at, in tables and indexes."""
-        return self.root["Shared Hit Blocks"] + self.root["Shared Read Blocks"] if "Shared Hit Blocks" in self.root else 0
+        return self.root.get("Shared Hit Blocks", 0) + self.root.get("Shared Read Blocks", 0)
 
     def rows(self, table: str) -> int:
         """How many rows of a table are looked at."""
@@ -47,6 +50,9 @@ class Plan:
         return round(
             sum((scan["Actual Rows"] + scan.get("Rows Removed by Filter", 0)) * scan["Actual Loops"] for scan in scans)
         )
+
+    def __str__(self) -> str:
+        return f"{self.pages} pages, {sorted(self.indexes)} {self.scanned or ''}: {self.sql}"
 
 
 class Plans(list[Plan]):
@@ -65,28 +71,47 @@ class Plans(list[Plan]):
         """Of the statement that looks at most."""
         return max(plan.pages for plan in self)
 
-    def using(self, index: str) -> Plan:
-        """The first that uses an index."""
-        return next(plan for plan in self if index in plan.indexes)
-
     def __str__(self) -> str:
-        return "\n".join(f"{plan.pages} pages, {plan.indexes} {plan.scanned or ''}: {plan.sql}" for plan in self)
+        return "\n".join(str(plan) for plan in self)
 
 
 @contextmanager
-def explaining() -> Iterator[Plans]:
-    """Collects the plan of every statement that the block sends, with the values that it sends."""
+def explaining(*, shared: bool = False) -> Iterator[Plans]:
+    """Collects the plan of every statement that the block sends, for the values that it sends.
+
+    `shared`: the plan for all values, as of a statement that was prepared and came often.
+    """
     plans = Plans()
 
     def explain(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
         verb = sql.split(maxsplit=1)[0]
         if verb in ("SELECT", "WITH", "UPDATE", "DELETE"):
-            # What only reads is executed for its plan, so that it tells how much it read.
+            # Only what merely reads is executed for its plan, so that it tells how much it read.
             how = "ANALYZE, TIMING OFF, FORMAT JSON" if verb in ("SELECT", "WITH") else "FORMAT JSON"
-            with connection.connection.cursor() as cursor:
-                cursor.execute(f"EXPLAIN ({how}) {sql}", params)
-                plans.append(Plan(sql, cursor.fetchone()[0][0]["Plan"]))
+            root = _shared_plan(how, sql, params) if shared else _plan(how, sql, params)
+            plans.append(Plan(sql, root))
         return execute(sql, params, many, context)
 
     with connection.execute_wrapper(explain):
         yield plans
+
+
+def _plan(how: str, sql: str, params: Any) -> dict[str, Any]:
+    with connection.connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN ({how}) {sql}", params)
+        return cursor.fetchone()[0][0]["Plan"]
+
+
+def _shared_plan(how: str, sql: str, params: Any) -> dict[str, Any]:
+    named = isinstance(params, dict)
+    values = list(params.values() if named else params or ())
+    numbers = {name: number for number, name in enumerate(params, 1)} if named else itertools.count(1)
+    numbered = re.sub(r"%(?:\((\w+)\))?s", lambda found: f"${numbers[found[1]] if named else next(numbers)}", sql)
+    with ClientCursor(connection.connection) as cursor:
+        cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        cursor.execute(f"PREPARE explained AS {numbered.replace('%%', '%')}")
+        arguments = f"({', '.join(['%s'] * len(values))})" if values else ""
+        cursor.execute(f"EXPLAIN ({how}) EXECUTE explained{arguments}", values)
+        root = cursor.fetchone()[0][0]["Plan"]
+        cursor.execute("DEALLOCATE explained")
+        return root

@@ -13,13 +13,17 @@ RETURN date_trunc('day', now()) + number * interval '1 day';
 INSERT INTO library_branch (id, name, time_zone)
 SELECT n + 100, 'Branch ' || n, 'UTC' FROM generate_series(1, 9) n;
 
+INSERT INTO library_membercategory (id, name) SELECT n + 100, 'Category ' || n FROM generate_series(1, 3) n;
+
+-- One in 2000 is of another category and branch than the rest.
 INSERT INTO library_member
     (id, card_number, first_name, last_name, email, category_id, branch_id, expires_on, blocked_reason, source, source_id)
 SELECT n, 'C' || lpad(n::text, 8, '0'), initcap(pg_temp.word(n % 700)), initcap(pg_temp.word(n * 7 % 3000)),
-       'member' || n || '@Example.org', category.id, branch.id,
+       'member' || n || '@Example.org', CASE WHEN n % 2000 = 7 THEN 101 ELSE category.id END,
+       CASE WHEN n % 2000 = 8 THEN 101 ELSE branch.id END,
        CASE WHEN n % 50 = 0 THEN current_date - 60 END, CASE WHEN n % 97 = 0 THEN 'lost a card' ELSE '' END, '', ''
 FROM generate_series(1, 20000) n,
-     (SELECT id FROM library_membercategory) category, (SELECT min(id) AS id FROM library_branch) branch;
+     (SELECT min(id) AS id FROM library_membercategory) category, (SELECT min(id) AS id FROM library_branch) branch;
 
 -- A third of the titles come without an author, as from a plain list; 5 are in Latin; 40 were withdrawn.
 INSERT INTO library_book
@@ -55,9 +59,9 @@ FROM generate_series(1, 100000) book,
 
 INSERT INTO circulation_loan (book_id, copy_id, member_id, lent_at, due_at, returned_at, renewals)
 SELECT book, (book - 1) * 5 / 2 + 1, n * 13 % 20000 + 1, lent_at, lent_at + interval '28 days',
-       lent_at + interval '20 days', 0
+       least(lent_at + (1 + n % 20) * interval '1 day', now()), 0
 FROM generate_series(1, 200000) n,
-     LATERAL (SELECT pg_temp.day(-782) + n * interval '5 minutes' AS lent_at),
+     LATERAL (SELECT pg_temp.day(-782) + n * interval '336 seconds' AS lent_at),
      LATERAL (SELECT n * 37 % 100000 + 1 AS book);
 
 INSERT INTO circulation_loan (book_id, copy_id, member_id, lent_at, due_at, renewals)
@@ -113,4 +117,4 @@ SELECT 'user:1', n::text, '', 201, '{}', '', now() - interval '23 hours' + n * i
 FROM generate_series(1, 20000) n;
 
 SELECT setval(pg_get_serial_sequence('library_' || name, 'id'), 1000000)
-FROM unnest('{book,copy,member,branch}'::text[]) name;
+FROM unnest('{book,copy,member,branch,membercategory}'::text[]) name;

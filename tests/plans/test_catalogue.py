@@ -38,11 +38,9 @@ FEW = 600
         ("language=none", "book_by_language"),
         ("language=eng", "library_book_pkey"),  # four in five
         ("isbn=978-0-00-007770-7", "one_live_title_per_isbn"),
-        ("author=nop", "book_author_part"),
         ("author=Gnehcd", "book_author_part"),
         ("author=nobody", "book_author_part"),
         ("year_min=2100", "book_by_year"),
-        ("year_max=1000", "book_by_year"),
         ("year_min=1980&year_max=1980", "library_book_pkey"),  # one in a hundred
         ("available=true", "copy_of_book"),
         ("available=false", "copy_of_book"),
@@ -89,7 +87,9 @@ def test_facets_read_the_titles_that_they_count(plans_of):
     """Those of the whole catalogue read all of it, once a minute at most: they are kept in the cache."""
     plans = plans_of(f"{URL}?facets=true")
 
-    assert [plan.scanned for plan in plans if plan.scanned] == [{"library_book"}] * 3 + [{"library_book", "library_copy"}]
+    assert [plan.scanned for plan in plans if plan.scanned] == [{"library_book"}] * 3 + [
+        {"library_book", "library_copy"}
+    ]
 
 
 @pytest.mark.parametrize("falling", ["", "-"])
