@@ -1,4 +1,4 @@
-"""What must happen without being asked: holds expire, the line is served, old answers go."""
+"""What must happen without being asked: holds expire, the line is served, old answers and restored caches go."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from django.utils import timezone
 from events.exceptions import DomainError
 from events.models import StoredAnswer
 from events.relay import relay_pending
+from library import cache
 from library.models import Book, Copy
 from reservations.models import Reservation
 from reservations.services import expire_everywhere, settle_titles
@@ -39,8 +40,10 @@ class Swept:
 def sweep(*, at: datetime) -> Swept:
     """Expire what was not collected or is no longer needed, serve lines beside free copies, drop old answers.
 
-    Each title in a transaction of its own; safe to run twice, or on two machines at once.
+    Also forget a cache that came back from before. Each title in a transaction of its own; safe to run twice, or on
+    two machines at once.
     """
+    cache.forget_what_was_restored()
     expired = expire_everywhere(at=at)
     served = settle_titles(stranded(at=at), at=at)
     answers, _ = StoredAnswer.objects.filter(created_at__lt=at - KEEP_ANSWERS).delete()

@@ -24,18 +24,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from config.servers import (
-    Account,
-    Home,
-    Postgres,
-    Server,
-    ServerError,
-    Valkey,
-    fit_for_a_shell,
-    hand_over,
-    make_directory,
-    open_private,
-)
+from config.ownership import Account, Home, fit_for_a_shell, hand_over, make_directory, open_private
+from config.servers import Postgres, Server, ServerError, Valkey
 
 __all__ = ["ServerError", "database_url", "development_secret_key", "ensure_running", "redis_url", "secret"]
 

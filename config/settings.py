@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env
 from redis.backoff import NoBackoff
@@ -107,21 +108,23 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000  # bytes of a request body; more is 413 
 # --- PostgreSQL: the arbiter --------------------------------------------------------------------------
 
 ATOMIC_REQUESTS = False  # only entry services open transactions (events/operations.py)
-DATABASES = {"default": env.dj_db_url("DATABASE_URL", embedded.database_url())}
-DATABASES["default"]["OPTIONS"] = {
-    # A request waits at most this long for another one's locks, then answers 503 BUSY.
-    "options": "-c lock_timeout=3s -c idle_in_transaction_session_timeout=10s",
-    "server_side_binding": True,
-    "prepare_threshold": 3,
-    "pool": {"min_size": 1, "max_size": env.int("DATABASE_POOL_SIZE", 16), "timeout": 5},
-}
+DATABASES = {"default": dj_database_url.parse(env.str("DATABASE_URL", "") or embedded.database_url())}
+DATABASES["default"].setdefault("OPTIONS", {}).update(
+    {  # beside what the URL says, such as sslmode
+        # A request waits at most this long for another one's locks, then answers 503 BUSY.
+        "options": "-c lock_timeout=3s -c idle_in_transaction_session_timeout=10s",
+        "server_side_binding": True,
+        "prepare_threshold": 3,
+        "pool": {"min_size": 1, "max_size": env.int("DATABASE_POOL_SIZE", 16), "timeout": 5},
+    }
+)
 
 # --- Redis: a cache that may be gone at any time ------------------------------------------------------
 
 CACHES = {
     "default": {
         "BACKEND": "django_redis.cache.RedisCache",
-        "LOCATION": env.str("REDIS_URL", embedded.redis_url(db=1)),
+        "LOCATION": env.str("REDIS_URL", "") or embedded.redis_url(db=1),
         "KEY_PREFIX": env.str("CACHE_KEY_PREFIX", "circdesk"),
         "OPTIONS": {
             "SERIALIZER": "django_redis.serializers.json.JSONSerializer",

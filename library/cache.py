@@ -1,12 +1,12 @@
 """What was read, kept in Redis until it changes.
 
-Entries belong to a group, such as one title. Each group has a random token; a reader stores what it read together
-with the token that it saw *before* reading, and a change removes the token after its commit. So a slow reader can
-only store where nobody looks any more. (A counter in place of the random token could be evicted, start again and
-make old entries current.)
+Entries belong to a group, such as one title, and all to everything. Each group has a random token; a reader stores
+what it read together with the tokens that it saw *before* reading, and a change removes the token after its commit.
+So a slow reader can only store where nobody looks any more. (A counter in place of the random token could be
+evicted, start again and make old entries current.)
 
-Redis may be gone at any time: then everything is computed, and nobody asks Redis again for a few seconds. A change
-that could not be announced is announced by the relay, which keeps it pending until it succeeds.
+Redis may be gone at any time: then everything is computed, and Redis is asked again now and then. A change that
+could not be announced is announced by the relay, which keeps it pending until it succeeds.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from django.conf import settings
 from django.core.cache import cache
+from django_redis import get_redis_connection
 from django_redis.exceptions import ConnectionInterrupted
 from redis.exceptions import RedisError
 
@@ -28,9 +29,11 @@ K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
 TOKEN_TTL = 2 * 86_400  # seconds; a token that expires early only makes its entries unreachable
-PAUSE = 5.0  # seconds without a question after Redis failed to answer
+PAUSE = 5.0  # seconds between questions to a Redis that does not answer
+SHAPE = 1  # counted up when a release stores something else under the name of a kind
 
 _failures = (RedisError, ConnectionInterrupted, OSError)
+_away = False
 _silent_until = 0.0
 
 
@@ -40,6 +43,7 @@ def title_group(book_id: int) -> str:
 
 
 CATALOGUE = "catalogue"  # lists of titles
+EVERYTHING = "everything"
 
 
 def read(kind: str, group: str, compute: Callable[[], T], *, name: str = "") -> T:
@@ -55,39 +59,58 @@ def read_many(
 
     What it leaves out stays left out. Values must survive JSON.
     """
+    entries = {key: _entry(kind, group, name) for key, group in groups.items()}
+    tokens = [_token(group) for group in (EVERYTHING, *groups.values())]
+    stored = _ask(lambda: cache.get_many([*tokens, *entries.values()]))
+    if stored is None:
+        return dict(compute(list(groups)))
     found: dict[K, T] = {}
-    tokens: dict[K, str] = {}
-    stored = _ask(lambda: cache.get_many([key for g in groups.values() for key in (_token(g), _entry(kind, g, name))]))
-    for key, group in groups.items():
-        token = (stored or {}).get(_token(group))
-        entry = (stored or {}).get(_entry(kind, group, name))
-        if token is not None and entry is not None and entry[0] == token:
-            found[key] = entry[1]
-        elif token is not None:
-            tokens[key] = token
+    for key, entry in entries.items():
+        mark, value = stored.get(entry, (None, None))
+        if mark is not None and mark == _mark(stored, groups[key]):
+            found[key] = value
     missing = [key for key in groups if key not in found]
     if not missing:
         return found
-    if stored is not None:
-        # Written over one that somebody else gives at this moment, a new token costs them an entry and no more.
-        new = {key: secrets.token_hex(8) for key in missing if key not in tokens}
-        if _store({_token(groups[key]): token for key, token in new.items()}, TOKEN_TTL):
-            tokens |= new
+    # Written over one that somebody else gives at this moment, a new token costs them an entry and no more.
+    new = {token: secrets.token_hex(8) for token in tokens if token not in stored}
+    placed = _store(new, TOKEN_TTL)
     computed = compute(missing)
-    fresh = {_entry(kind, groups[key], name): [tokens[key], computed[key]] for key in tokens if key in computed}
-    _store(fresh, settings.CACHE_TTL[kind])
+    if placed:
+        marks = {key: _mark(stored | new, groups[key]) for key in computed}
+        _store({entries[key]: [marks[key], value] for key, value in computed.items()}, settings.CACHE_TTL[kind])
+        forget({groups[key] for key in missing if key not in computed})  # what does not exist leaves nothing behind
     return found | dict(computed)
 
 
-def forget(groups: Iterable[str]) -> bool:
-    """Make everything stored for these groups unreachable. Call it after commit. False: Redis did not hear it."""
+def forget(groups: Iterable[str], *, insist: bool = False) -> bool:
+    """Make everything stored for these groups unreachable. Call it after commit. False: Redis did not hear it.
+
+    `insist` asks even a Redis that did not answer just now.
+    """
     keys = [_token(group) for group in groups]
 
-    def drop() -> bool:
+    def delete() -> bool:
         cache.delete_many(keys)
         return True
 
-    return not keys or _ask(drop) is True
+    return not keys or _ask(delete, insist=insist) is True
+
+
+def forget_what_was_restored() -> None:
+    """Forget everything if Redis was restarted since this was last asked.
+
+    A Redis that failed, or its replica, may come back without what it was told last: that something is to be forgotten.
+    """
+
+    def compare() -> bool:
+        life = get_redis_connection("default").info("server")["run_id"]
+        if cache.get("life") != life:
+            cache.delete(_token(EVERYTHING))
+            cache.set("life", life, None)
+        return True
+
+    _ask(compare)
 
 
 def _token(group: str) -> str:
@@ -95,7 +118,13 @@ def _token(group: str) -> str:
 
 
 def _entry(kind: str, group: str, name: str) -> str:
-    return f"{kind}:{group}:{name}"
+    return f"{kind}.{SHAPE}:{group}:{name}"
+
+
+def _mark(stored: Mapping[str, Any], group: str) -> str | None:
+    """What a current entry of this group carries, None while there are no tokens to make it of."""
+    everything, own = stored.get(_token(EVERYTHING)), stored.get(_token(group))
+    return f"{everything}.{own}" if everything and own else None
 
 
 def _store(values: dict[str, Any], seconds: int) -> bool:
@@ -108,14 +137,24 @@ def _store(values: dict[str, Any], seconds: int) -> bool:
     return not values or _ask(write) is True
 
 
-def _ask(call: Callable[[], T]) -> T | None:
-    """The answer of Redis, or None if it is away. One warning when it goes."""
-    global _silent_until
-    if time.monotonic() < _silent_until:
-        return None
-    try:
-        return call()
-    except _failures as error:
+def _ask(call: Callable[[], T], *, insist: bool = False) -> T | None:
+    """The answer of Redis, or None if it is away. One warning when it goes.
+
+    While it is away one question a pause is asked, by whoever comes first; the others go on at once.
+    """
+    global _away, _silent_until
+    if _away and not insist:
+        if time.monotonic() < _silent_until:
+            return None
         _silent_until = time.monotonic() + PAUSE
-        logger.warning("The cache does not answer (%s). Going on without it for %g s at a time.", error, PAUSE)
+    try:
+        answer = call()
+    except _failures as error:
+        if not _away:
+            logger.warning("The cache does not answer (%s). Going on without it.", error)
+        _away, _silent_until = True, time.monotonic() + PAUSE
         return None
+    if _away:
+        logger.info("The cache answers again.")
+        _away = False
+    return answer

@@ -122,6 +122,17 @@ class Duplicate(DomainError):
         super().__init__(message, details={field: [{"code": "unique", "message": message}]})
 
 
+class NameMissing(DomainError):
+    """A member must be called something."""
+
+    kind = "invalid"
+    code = "VALIDATION_ERROR"
+
+    def __init__(self) -> None:
+        message = "A member needs a name."
+        super().__init__(message, details={"name": [{"code": "required", "message": message}]})
+
+
 class StaleVersion(DomainError):
     """The record changed since the client read it."""
 

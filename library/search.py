@@ -72,7 +72,7 @@ def filtered(books: QuerySet[Book], asked: dict[str, Any]) -> QuerySet[Book]:
         books = books.filter(free if asked["available"] else ~free)
     if "branch" in asked:
         books = books.filter(Exists(copies))
-    return found(books, asked["search"]) if "search" in asked else books
+    return found(books, asked["search"]) if asked.get("search") else books
 
 
 def facets(books: QuerySet[Book]) -> dict[str, list[dict[str, Any]]]:

@@ -13,7 +13,7 @@ from events.models import Event
 from events.operations import operation, require_transaction
 from events.recording import event, record
 from library import locks
-from library.exceptions import BranchNotFound, CategoryNotFound, StaleVersion
+from library.exceptions import BranchNotFound, CategoryNotFound, NameMissing, StaleVersion
 from library.models import Book, Branch, Copy, Member, MemberCategory
 
 BOOK_FIELDS = (
@@ -168,8 +168,10 @@ def default_card_number(member_id: int) -> str:
 
 @operation
 def edit_member(*, member_id: int, fields: Mapping[str, Any], at: datetime, expected: str | None = None) -> Member:
-    """Change, block or unblock a member. Raises MemberNotFound, StaleVersion, Duplicate."""
+    """Change, block or unblock a member. Raises MemberNotFound, NameMissing, StaleVersion, Duplicate."""
     member = locks.lock_member(member_id)
+    if not (fields.get("first_name", member.first_name) or fields.get("last_name", member.last_name)):
+        raise NameMissing
     changed = change(member, fields, current=member_revision(member), expected=expected)
     if changed:
         record(event(Event.Kind.MEMBER_EDITED, at=at, member_id=member.pk, changed=changed))

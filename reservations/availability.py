@@ -117,7 +117,12 @@ def forget_after_commit(sender: type[Event], *, events: Iterable[Event], **_: An
 
 def forget_published(events: Iterable[Event]) -> bool:
     """The relay's turn: drop it again, in case the process that changed it died between commit and forgetting."""
-    return cache.forget(_groups(events))
+    return cache.forget(_groups(events), insist=True)
+
+
+def forget_everything_after_commit(**_: Any) -> None:
+    """Receiver of changes of branches, whose names stand in the numbers of every title."""
+    transaction.on_commit(lambda: cache.forget([cache.EVERYTHING]))
 
 
 def _groups(events: Iterable[Event]) -> set[str]:
@@ -125,6 +130,7 @@ def _groups(events: Iterable[Event]) -> set[str]:
     for event in events:
         if event.book_id is not None:
             groups.add(cache.title_group(event.book_id))
-        if event.kind.startswith("book."):
+        # Lists of titles may come with how many titles each branch has.
+        if event.kind.startswith(("book.", "copy.")) or event.kind == Event.Kind.WITHDRAWN:
             groups.add(cache.CATALOGUE)
     return groups

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from config import embedded
-from config.servers import Home, Postgres, Server, Valkey, open_private
+from config.ownership import Home, open_private
+from config.servers import Postgres, Server, Valkey
 
 PREFIX = "circdesk-tests-"
 MAX_CONNECTIONS = 300  # the races open many

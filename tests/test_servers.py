@@ -6,7 +6,7 @@ import pytest
 from django.core.cache import cache
 from django.db import connection
 
-from config.servers import open_private
+from config.ownership import open_private
 
 from . import servers
 

@@ -199,7 +199,7 @@ class FulfilHead(OperationView):
     @endpoint(
         name="reservations_fulfill_head",
         summary="Lend to the head of a title's line",
-        description="Nobody in the line: `QUEUE_EMPTY`. Nothing set aside: `NO_COPY_TO_FULFILL`. Neither changes a thing.",
+        description="Nobody in the line: `QUEUE_EMPTY`. Nothing set aside: `NO_COPY_TO_FULFILL`. Nothing changes then.",
         request=FulfilHeadInput,
         answers={200: LoanOut},
         refusals=["BOOK_NOT_FOUND", "QUEUE_EMPTY", "NO_COPY_TO_FULFILL", *CHECK_OUT_REFUSALS],

@@ -67,7 +67,7 @@ class ImportCommand(BaseCommand):
         contents: dict[Path, list[Item]] = {}
         problems: list[str] = []
         for path in paths:
-            line = ProgressLine(self.stderr, f"Reading {path}")
+            line = ProgressLine(self.stdout, f"Reading {path}")
             try:
                 text = read_text(path)
                 contents[path] = list(rows_of(text, partial(line.show, total=len(text))))
@@ -80,7 +80,7 @@ class ImportCommand(BaseCommand):
         return contents
 
     def _load(self, path: Path, items: list[Item]) -> Report:
-        line = ProgressLine(self.stderr, f"Importing {path}")
+        line = ProgressLine(self.stdout, f"Importing {path}")
         try:
             report = load(self.kind, items, at=timezone.now(), progress=line.show)
         finally:

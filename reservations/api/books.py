@@ -74,7 +74,7 @@ class BookList(OperationView):
         if asked.keys() & {"available", "branch"}:
             found = _catalogue_page(asked, page)
         else:
-            name = request.META.get("QUERY_STRING", "")
+            name = str((sorted(asked.items()), page))
             found = cache.read("book_list", cache.CATALOGUE, lambda: _catalogue_page(asked, page), name=name)
         numbers = availability.of_many([row["id"] for row in found["rows"]])
         results = [book_data(row, numbers[row["id"]]) for row in found["rows"] if row["id"] in numbers]

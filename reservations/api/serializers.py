@@ -70,7 +70,7 @@ class NewBookInput(BookInput):
 class BookQuery(serializers.Serializer[Any]):
     """The filters of the catalogue. All may be combined."""
 
-    search = serializers.CharField(required=False, max_length=200)
+    search = serializers.CharField(required=False, max_length=200, allow_blank=True, help_text="Empty: every title.")
     author = serializers.CharField(required=False, max_length=200)
     publisher = serializers.CharField(required=False, max_length=120)
     category = serializers.CharField(required=False, max_length=50)

@@ -196,3 +196,9 @@ def test_an_edited_title_is_found_by_its_new_name_at_once(api):
 
     assert found(api, "search=emma") == []
     assert found(api, "search=persuasion") == ["Persuasion"]
+
+
+def test_an_empty_search_finds_every_title(api):
+    BookFactory.create_batch(2)
+
+    assert len(api.get("/api/books/?search=").json()["data"]["results"]) == 2

@@ -290,3 +290,14 @@ def test_a_members_reservations_are_theirs(api):
     assert all(set(reservation) == RESERVATION for reservation in every)
     assert [reservation["id"] for reservation in every] == [waiting.pk, over.pk]
     assert [reservation["id"] for reservation in live] == [waiting.pk]
+
+
+def test_a_member_keeps_a_name(api):
+    member = MemberFactory(first_name="Ada", last_name="")
+
+    response = api.patch(f"/api/members/{member.pk}/", {"first_name": ""})
+
+    assert response.status_code == 400
+    assert response.json()["error"]["details"] == {"name": [{"code": "required", "message": "A member needs a name."}]}
+    member.refresh_from_db()
+    assert member.first_name == "Ada"

@@ -130,6 +130,7 @@ def test_a_name_that_cannot_be_kept_is_refused(file, name, reason):
         (f"{INTO} SELECT 1000, 'x', 1", ONLY_ROWS),
         (f"{INTO} VALUES (1000, 'x', 1) (1002, 'y', 1)", ONLY_ROWS),
         (f"{INTO} VALUES (1000, 'x', 1) RETURNING *", ONLY_ROWS),
+        (f"{INTO} VALUES (1000, 'x', 1) AS new", ONLY_ROWS),
         (f"{INTO} VALUES (1000, 'x', 1) ON CONFLICT (BookID) DO UPDATE SET BookName = 'x'", ONLY_ROWS),
         ("SET x = 1\nINSERT INTO books (BookID, BookName, NumberOfCopies) VALUES (1000, 'x', 1)", None),
         ("SELECT * FROM library_book", "SELECT is never run here. Only INSERT INTO ... VALUES is read."),

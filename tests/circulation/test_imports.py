@@ -255,7 +255,7 @@ def test_progress_is_shown_on_a_terminal_when_it_takes_long(file, monkeypatch):
     terminal = Terminal()
     path = file([EMMA])
 
-    call_command("import_books", path, stdout=StringIO(), stderr=terminal, no_color=True)
+    call_command("import_books", path, stdout=terminal, no_color=True)
 
     assert f"\rImporting {path}: 100%" in terminal.getvalue()
 

@@ -212,6 +212,18 @@ def test_a_check_out_beside_enough_copies_for_the_line_is_sound(library):
     assert broken() == []
 
 
+def test_the_head_of_the_line_may_take_the_only_copy(library):
+    check_out(member_id=library.dan.pk, book_id=library.lent.pk, at=timezone.now())
+    waiting = Member.objects.filter(pk__in=[library.cem.pk, library.dan.pk])
+    waiting.update(blocked_reason="lost a card")
+    return_copy(member_id=library.ann.pk, book_id=library.lent.pk, at=timezone.now())
+    waiting.update(blocked_reason="")
+
+    check_out(member_id=library.cem.pk, book_id=library.lent.pk, at=timezone.now())
+
+    assert broken() == []
+
+
 def test_a_check_out_of_what_was_set_aside_for_another_is_found(library):
     taken = happen("checkout", copy=library.copy(library.kept), member=library.bea, open=0, limit=5)
 

@@ -1,11 +1,13 @@
 """The transaction of an operation: whole or not at all, retried, rehearsed, answered once per key."""
 
 import threading
+import time
 from datetime import UTC, datetime
 
 import psycopg
 import pytest
 from django.db import IntegrityError, OperationalError, connection, transaction
+from psycopg_pool import PoolTimeout
 
 from events import operations
 from events.exceptions import DomainError
@@ -234,6 +236,42 @@ def test_whoever_waits_too_long_for_a_lock_is_told_that_the_desk_is_busy():
     assert caught.value.message == "The desk is busy with this title or member. Please try again."
 
 
+@pytest.mark.django_db(transaction=True)
+def test_whoever_waited_in_vain_for_a_connection_does_not_wait_again():
+    options = connection.settings_dict["OPTIONS"]
+    usual, runs = options["pool"], []
+
+    @operation
+    def use_the_desk():
+        runs.append(1)
+
+    def another_request():
+        try:
+            with pytest.raises(OperationalError) as caught:
+                use_the_desk()
+            assert isinstance(caught.value.__cause__, PoolTimeout)
+            runs.append("refused")
+        finally:
+            connection.close()
+
+    connection.close()
+    connection.close_pool()
+    options["pool"] = {"min_size": 1, "max_size": 1, "timeout": 0.2}
+    try:
+        connection.ensure_connection()
+        request = threading.Thread(target=another_request)
+        began = time.monotonic()
+        request.start()
+        request.join()
+    finally:
+        connection.close()
+        connection.close_pool()
+        options["pool"] = usual
+
+    assert runs == ["refused"]
+    assert time.monotonic() - began < 2
+
+
 def end_own_connection() -> None:
     """As when the server restarts under a running operation."""
     with connection.cursor() as cursor:
@@ -319,6 +357,7 @@ def test_the_answer_to_a_key_is_kept_with_what_it_reports():
     stored = StoredAnswer.objects.get()
     assert (stored.caller, stored.key, stored.fingerprint, stored.status) == ("desk", "k1", "same", 201)
     assert (bytes(stored.body), stored.headers) == (answer.body, answer.headers)
+    assert str(stored) == "k1 of desk"
 
 
 def test_the_same_request_under_the_same_key_happens_once_and_gets_the_same_bytes():
@@ -448,6 +487,7 @@ def test_events_are_recorded_in_order_with_who_asked_for_them():
     assert (first.kind, first.actor_id, first.payload, first.occurred_at) == ("checkout", None, {"days": 7}, NOW)
     assert (second.kind, second.actor_id, second.payload) == ("return", 42, {"zero": 0})
     assert str(first) == "checkout at 2026-03-02 10:00"
+    assert str(PendingEvent.objects.get(pk=first.pk)) == f"event {first.pk}"
     assert event(Event.Kind.RETURN, at=NOW).actor_id is None
 
 

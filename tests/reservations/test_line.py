@@ -361,6 +361,36 @@ def test_the_line_must_be_as_staff_read_it():
     assert reorder(reservation_id=reservation.pk, priority=1, reason="", queue_version=last, at=NOW).priority == 1
 
 
+# --- Positions -----------------------------------------------------------------------------------------------
+
+
+def test_a_position_counts_those_who_wait_before_and_nobody_else():
+    book = LoanFactory().book
+    ReservationFactory(book=book, ready=True)
+    ReservationFactory(book=book, cancelled=True)
+    ReservationFactory()  # of another title
+    first, paused, tie, tie_too = (
+        ReservationFactory(book=book),
+        ReservationFactory(book=book, suspended=True),
+        ReservationFactory(book=book, placed_at=NOW),
+        ReservationFactory(book=book, placed_at=NOW),
+    )
+    preferred = ReservationFactory(book=book, placed_at=NOW, priority=-1)
+
+    positions = {reservation: reservation.position for reservation in Reservation.objects.with_position()}
+
+    assert [positions[r] for r in (preferred, first, paused, tie, tie_too)] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("status", "position"), [("ready", 0), ("fulfilled", None), ("cancelled", None), ("expired", None)]
+)
+def test_whoever_does_not_wait_has_no_place_in_the_count(status, position):
+    ReservationFactory(book=BookFactory(), **{status: True})
+
+    assert Reservation.objects.with_position().get().position == position
+
+
 # --- Inside an operation -------------------------------------------------------------------------------------
 
 
