@@ -59,6 +59,8 @@ def read_many(
 
     What it leaves out stays left out. Values must survive JSON.
     """
+    if not groups:
+        return {}
     entries = {key: _entry(kind, group, name) for key, group in groups.items()}
     tokens = [_token(group) for group in (EVERYTHING, *groups.values())]
     stored = _ask(lambda: cache.get_many([*tokens, *entries.values()]))

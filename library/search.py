@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import and_
 from typing import Any
 
 from django.contrib.postgres.search import SearchQuery
@@ -90,9 +92,14 @@ def facets(books: QuerySet[Book]) -> dict[str, list[dict[str, Any]]]:
 
 def members_like(members: QuerySet[Member], text: str) -> QuerySet[Member]:
     """Members with this card number or e-mail address, or with names that begin with these words."""
+    words = text.split()
+    if not words:
+        return members.none()
     members = members.alias(_email=Lower("email"), _first=Lower("first_name"), _last=Lower("last_name"))
-    named = Q()
-    for word in text.split():
-        beginning = Lower(Value(word))
-        named &= Q(_last__startswith=beginning) | Q(_first__startswith=beginning)
+    named = reduce(and_, map(_named, words)) | _named(text)  # a last name may be of several words
     return members.filter(Q(card_number=text) | (Q(_email=Lower(Value(text))) & ~Q(email="")) | named)
+
+
+def _named(beginning: str) -> Q:
+    lower = Lower(Value(beginning))
+    return Q(_last__startswith=lower) | Q(_first__startswith=lower)

@@ -79,7 +79,8 @@ class Desk(RuleBasedStateMachine):
         cls.branches = {hours: BranchFactory(time_zone=zone) for zone, hours in HOURS_FROM_UTC.items()}
         cls.categories = {"": library_services.member_category_named(None), "child": MemberCategoryFactory()}
         cls.first_members = [
-            library_services.enrol(category=cls.categories[kind], at=START) for kind in ("", "", "child", "child")
+            library_services.enrol(first_name="Ada", category=cls.categories[kind], at=START)
+            for kind in ("", "", "child", "child")
         ]
         cls.first_titles = [
             library_services.add_title(title="A title", category=kind, copies=0, at=START) for kind in ("", "film", "")
@@ -228,7 +229,7 @@ class Desk(RuleBasedStateMachine):
     def enrol(self, kind):
         member = rows.Member(kind)
         self.model.members.append(member)
-        self.members[member] = library_services.enrol(category=self.categories[kind], at=self.now)
+        self.members[member] = library_services.enrol(first_name="Ada", category=self.categories[kind], at=self.now)
 
     @precondition(lambda self: len(self.model.titles) < 6 and len(self.held()) < 3)
     @rule(kind=st.sampled_from(["", "film"]))

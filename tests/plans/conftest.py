@@ -47,6 +47,8 @@ def _load(cursor) -> None:
     for statement in away:
         cursor.execute(statement)
     cursor.execute(Path(__file__).with_name("library.sql").read_text())
+    # If the tables were ever vacuumed while empty, PostgreSQL plans the check of each foreign key for no rows.
+    cursor.execute("ANALYZE")
     for statement in back:
         cursor.execute(statement)
 

@@ -177,7 +177,7 @@ def test_the_desk_finds_everything_by_an_index(work, indexes, shared):
     assert plans.pages <= FEW, str(plans)
 
 
-# --- A line of 10,000 ----------------------------------------------------------------------------------------
+# --- A line of 10,000 -------------------------------------------------------------------------------------
 
 
 @BOTH
@@ -219,7 +219,7 @@ def test_the_page_of_a_long_line_counts_no_further_than_it_shows(plans_of):
     assert plans.pages <= 10_000, str(plans)  # for each of 1,000 those before it: 500 in the mean
 
 
-# --- Availability ----------------------------------------------------------------------------------------------
+# --- Availability -----------------------------------------------------------------------------------------
 
 
 @BOTH
@@ -235,7 +235,7 @@ def test_numbers_are_counted_by_indexes(book_ids, most, shared):
     assert plan.pages <= most, str(plan)
 
 
-# --- What runs by itself -----------------------------------------------------------------------------------------
+# --- What runs by itself ----------------------------------------------------------------------------------
 
 
 def test_the_relay_reads_what_it_publishes_and_nothing_else():
@@ -268,7 +268,7 @@ def test_what_has_lapsed_is_found_among_120_000_reservations():
     assert plans.pages <= 400, str(plans)
 
 
-# --- What may read whole tables ---------------------------------------------------------------------------------
+# --- What may read whole tables ---------------------------------------------------------------------------
 
 
 def test_statistics_read_what_they_count():
