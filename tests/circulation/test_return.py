@@ -7,6 +7,7 @@ import pytest
 from circulation.models import Loan
 from circulation.services import Next, return_copy
 from events.models import Event
+from library.exceptions import Override
 from library.models import Copy
 from reservations.models import Reservation
 from tests.factories import (
@@ -280,6 +281,21 @@ def test_a_head_who_may_not_borrow_now_gets_the_copy_set_aside(reason):
     assert result.next == Next("hold", head)
     assert result.next.reservation.status == "ready"
     assert Loan.objects.active().of(head.member).count() == 1
+
+
+def test_staff_override_what_keeps_the_head_from_borrowing_and_the_event_says_why():
+    general_policy(max_loans=1)
+    loan = LoanFactory()
+    head = ReservationFactory(book=loan.book)
+    LoanFactory(member=head.member, overdue=True)
+    codes = ["LOAN_LIMIT_REACHED", "MEMBER_HAS_OVERDUE"]
+
+    result = return_copy(
+        barcode=loan.copy.barcode, fulfil_on_return="loan", override=Override(frozenset(codes), "here already"), at=NOW
+    )
+
+    assert result.next == Next("lend", head)
+    assert Event.objects.get(kind="checkout").payload["override"] == {"codes": codes, "reason": "here already"}
 
 
 def test_the_title_out_of_circulation_is_not_lent_on():

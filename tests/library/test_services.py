@@ -193,6 +193,19 @@ def test_an_edit_of_a_member_that_changes_nothing_leaves_no_trace():
     assert not Event.objects.exists()
 
 
+@pytest.mark.parametrize("names", [{"first_name": ""}, {"last_name": ""}])
+def test_a_member_keeps_one_name_at_least(names):
+    member = MemberFactory()
+
+    edit_member(member_id=member.pk, fields=names, at=NOW)
+    with refused("VALIDATION_ERROR") as caught:
+        edit_member(member_id=member.pk, fields={"first_name": "", "last_name": ""}, at=NOW)
+
+    assert caught.value.kind == "invalid"
+    member.refresh_from_db()
+    assert member.name
+
+
 def test_what_a_revision_covers_is_what_can_be_edited():
     book, copy, member = BookFactory(), CopyFactory(), MemberFactory()
     before = (book_revision(book), copy_revision(copy), member_revision(member))
