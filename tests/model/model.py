@@ -199,15 +199,19 @@ class Library:
         self.settle(now, copy.title)
         return loan
 
-    def give_back(self, now: datetime, loan: Loan, lend_on: bool) -> tuple[str, Reservation | None]:
+    def give_back(
+        self, now: datetime, loan: Loan, lend_on: bool, override: frozenset[str] = frozenset()
+    ) -> tuple[str, Reservation | None]:
         if loan.returned_at:
             raise Refused("COPY_NOT_ON_LOAN")
         loan.returned_at, copy, title = now, loan.copy, loan.copy.title
         copy.becomes(AVAILABLE)
         head = next(iter(self.eligible(title, now)), None) if title.circulating else None
-        if lend_on and head and head.member and not self.against_loan(head.member, title, now):
-            self.lend(now, head.member, copy)
-            return "lend", head
+        if lend_on and head and head.member:
+            against = set(self.against_loan(head.member, title, now))
+            if against <= override & OVERRIDABLE:
+                self.lend(now, head.member, copy)
+                return "lend", head
         self.settle(now, title)
         return self.what_next(copy)
 

@@ -209,6 +209,20 @@ class Desk(RuleBasedStateMachine):
     def wait(self, span):
         self.now += span
 
+    @precondition(lambda self: self.deadlines())
+    @rule(number=which, passed=st.booleans())
+    def wait_for_a_deadline(self, number, passed):
+        """Until its last moment, or just past it."""
+        self.now = pick(self.deadlines(), number) + timedelta(seconds=passed)
+
+    def deadlines(self):
+        """The next moments until which something lasts."""
+        lasting = [loan.due_at for loan in self.open_loans()]
+        lasting += [
+            moment for reservation in self.live() for moment in (reservation.shelf_until, reservation.needed_by)
+        ]
+        return sorted({moment for moment in lasting if moment and moment >= self.now})[:3]
+
     @rule(
         member_kind=st.sampled_from(["", "child"]),
         title_kind=st.sampled_from(["", "film"]),
@@ -303,11 +317,12 @@ class Desk(RuleBasedStateMachine):
 
     # --- Return and renewal --------------------------------------------------------------------------------------
 
-    def give_back(self, loan, lend_on, **how):
+    def give_back(self, loan, lend_on, override=frozenset(), **how):
         expected, actual = self.both(
-            lambda: self.model.give_back(self.now, loan, lend_on),
+            lambda: self.model.give_back(self.now, loan, lend_on, override),
             services.return_copy,
             fulfil_on_return="loan" if lend_on else "hold",
+            override=Override(override, "because"),
             at=self.now,
             **how,
         )
@@ -322,10 +337,10 @@ class Desk(RuleBasedStateMachine):
         self.give_back(loan, lend_on, loan_id=self.ids[loan])
 
     @precondition(lambda self: self.open_loans())
-    @rule(loan=st.integers(0, RARELY - 1), lend_on=st.booleans())
-    def give_back_by_barcode(self, loan, lend_on):
+    @rule(loan=st.integers(0, RARELY - 1), override=overrides)
+    def give_back_by_barcode(self, loan, override):
         loan = self.some_loan(loan)
-        self.give_back(loan, lend_on, barcode=loan.copy.barcode)
+        self.give_back(loan, True, override, barcode=loan.copy.barcode)
 
     @precondition(lambda self: self.open_loans())
     @rule(loan=st.integers(0, RARELY - 1), lend_on=st.booleans())
