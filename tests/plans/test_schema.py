@@ -48,7 +48,6 @@ def test_the_pages_of_copies_have_room_for_what_moves():
         assert cursor.fetchall() == [("library_copy",)]
 
 
-@pytest.mark.xdist_group("plans")
 @pytest.mark.usefixtures("in_big_library")
 @pytest.mark.django_db
 def test_a_copy_that_moves_is_updated_in_its_place():
