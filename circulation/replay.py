@@ -31,8 +31,8 @@ from django.utils import timezone
 from circulation.exceptions import NoCopyToFulfil, QueueEmpty
 from circulation.imports import json_rows
 from circulation.imports.fields import HIGHEST_ID, Fields
-from circulation.imports.files import read_text
 from circulation.imports.rows import FileError, Refused, Row, RowError
+from circulation.imports.source import Source
 from circulation.models import CirculationEvent, Loan
 from circulation.services import Queued, check_out, fulfil_head, return_copy
 from events.exceptions import Busy, DomainError
@@ -85,12 +85,12 @@ class Standing:
 
 def read_trace(path: Path) -> tuple[list[TraceEvent], list[Refused]]:
     """The events of a file in the order of their replay, and its malformed rows. Raises FileError."""
-    text = read_text(path)
-    if not json_rows.recognises(text.lstrip()):
+    source = Source(path)
+    if not json_rows.recognises(source.beginning.lstrip("\ufeff \t\r\n")):
         raise FileError("is not a JSON list.")
     events: list[TraceEvent] = []
     malformed: list[Refused] = []
-    for item in json_rows.rows(text, lambda _: None):
+    for item in json_rows.rows(source):
         if isinstance(item, Row):
             try:
                 events.append(_event(item))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Generic, ParamSpec, TypeVar
 
@@ -26,6 +28,19 @@ PAUSE = 0.02  # seconds; at most this times the number of the attempt
 
 # Constraint name -> the refusal that the check before it would have given. Each app adds its own.
 refusal_of_constraint: dict[str, Callable[[], DomainError]] = {}
+
+
+_rehearsing: ContextVar[bool] = ContextVar("rehearsing", default=False)
+
+
+@contextmanager
+def rehearsing(yes: bool = True) -> Iterator[None]:
+    """Inside, every operation is only rehearsed: it does its work, and then undoes it."""
+    token = _rehearsing.set(yes)
+    try:
+        yield
+    finally:
+        _rehearsing.reset(token)
 
 
 class Restart(Exception):
@@ -86,6 +101,8 @@ class Operation(Generic[P, R]):
         self.__wrapped__ = function
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        if _rehearsing.get():
+            return self.rehearse(*args, **kwargs)
         return _in_transaction(lambda: self._function(*args, **kwargs))
 
     def answered(self, key: Key, render: Callable[[R], Bytes], *args: P.args, **kwargs: P.kwargs) -> Bytes:

@@ -1,8 +1,9 @@
-"""Many titles or members at once, under ids that somebody else gave them: for imports."""
+"""Many titles, copies or members at once: for imports."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection, models
@@ -11,7 +12,7 @@ from events.models import Event
 from events.operations import operation, require_transaction
 from events.recording import event, record
 from library.models import Book, Branch, Copy, Member
-from library.services import default_barcode, default_card_number
+from library.services import default_barcode, default_card_number, next_ids
 
 
 @operation
@@ -29,36 +30,102 @@ def keep_ids_free(model: type[models.Model], *, up_to: int) -> None:
         cursor.execute(f"SELECT setval(%s, %s) FROM {sequence} WHERE last_value <= %s", [sequence, up_to, up_to])
 
 
-def create_titles(copies: Mapping[Book, int], *, branch: Branch, at: datetime) -> None:
-    """New titles, each with so many available copies. Every title has its id already.
+@dataclass(frozen=True)
+class NewCopy:
+    """A copy that comes with its barcode, and may not be on the shelf."""
 
-    Raises IntegrityError or Duplicate for an id, barcode or source record that is taken.
+    barcode: str
+    branch: Branch
+    status: Copy.Status = Copy.Status.AVAILABLE
+    reason: str = ""  # why it is not available
+
+
+@dataclass(frozen=True)
+class NewTitle:
+    """A title, with its id or without, and its copies: so many, or these."""
+
+    book: Book
+    copies: int = 0
+    items: Sequence[NewCopy] = ()
+
+
+# What the events say of a copy that comes in and is not on the shelf.
+_NOT_ON_SHELF = {
+    Copy.Status.MISSING: Event.Kind.MISSING,
+    Copy.Status.LOST: Event.Kind.LOST,
+    Copy.Status.DAMAGED: Event.Kind.DAMAGED,
+    Copy.Status.WITHDRAWN: Event.Kind.WITHDRAWN,
+}
+COMING_IN = (Copy.Status.AVAILABLE, *_NOT_ON_SHELF)
+
+
+def create_titles(titles: Sequence[NewTitle], *, branch: Branch, at: datetime) -> None:
+    """New titles with their copies; those without barcodes stand at `branch`.
+
+    Raises IntegrityError or Duplicate for an id, ISBN, barcode or source record that is taken.
     """
     require_transaction()
-    Book.objects.bulk_create(copies)
-    items = Copy.objects.bulk_create(
-        Copy(book=book, barcode=default_barcode(book.pk, number), branch=branch)
-        for book, count in copies.items()
-        for number in range(1, count + 1)
+    Book.objects.bulk_create(title.book for title in titles)
+    record(
+        *(
+            event(
+                Event.Kind.BOOK_ADDED,
+                at=at,
+                book_id=title.book.pk,
+                title=title.book.title,
+                copies=title.copies + len(title.items),
+            )
+            for title in titles
+        )
+    )
+    create_items(
+        [
+            (title.book.pk, item)
+            for title in titles
+            for item in (
+                *title.items,
+                *(NewCopy(default_barcode(title.book.pk, n), branch) for n in range(1, title.copies + 1)),
+            )
+        ],
+        at=at,
+    )
+
+
+def create_items(items: Sequence[tuple[int, NewCopy]], *, at: datetime) -> None:
+    """New copies of titles, which are new themselves or locked. Raises IntegrityError or Duplicate for a barcode."""
+    require_transaction()
+    copies = Copy.objects.bulk_create(
+        Copy(book_id=book_id, barcode=item.barcode, branch=item.branch, status=item.status) for book_id, item in items
     )
     record(
         *(
-            event(Event.Kind.BOOK_ADDED, at=at, book_id=book.pk, title=book.title, copies=count)
-            for book, count in copies.items()
+            event(Event.Kind.COPY_ADDED, at=at, book_id=copy.book_id, copy_id=copy.pk, barcode=copy.barcode)
+            for copy in copies
         ),
         *(
-            event(Event.Kind.COPY_ADDED, at=at, book_id=copy.book_id, copy_id=copy.pk, barcode=copy.barcode)
-            for copy in items
+            event(
+                _NOT_ON_SHELF[item.status],
+                at=at,
+                book_id=copy.book_id,
+                copy_id=copy.pk,
+                barcode=copy.barcode,
+                reason=item.reason or None,
+            )
+            for copy, (_, item) in zip(copies, items, strict=True)
+            if item.status in _NOT_ON_SHELF
         ),
     )
 
 
 def create_members(members: Sequence[Member], *, at: datetime) -> None:
-    """New members. Every one has their id already; without a card number they get the usual one.
+    """New members, with their ids or without; without a card number they get the usual one.
 
     Raises IntegrityError or Duplicate for an id, card number, e-mail address or source record that is taken.
     """
     require_transaction()
+    without = [member for member in members if member.pk is None]
+    for member, pk in zip(without, next_ids(Member, count=len(without)), strict=True):
+        member.pk = pk
     for member in members:
         member.card_number = member.card_number or default_card_number(member.pk)
     Member.objects.bulk_create(members)

@@ -153,7 +153,7 @@ def enrol(*, at: datetime, member_id: int | None = None, **fields: Any) -> Membe
     fields.setdefault("branch", None)
     fields["branch"] = fields["branch"] or main_branch()
     fields["category"] = fields.get("category") or member_category_named(None)
-    pk = member_id if member_id is not None else _next_id(Member)
+    pk = member_id if member_id is not None else next_ids(Member, count=1)[0]
     card_number = fields.pop("card_number", "") or default_card_number(pk)
     member = Member(pk=pk, card_number=card_number, **fields)
     member.save(force_insert=True)
@@ -184,8 +184,11 @@ def split_name(name: str) -> tuple[str, str]:
     return (first, last) if first else (name, "")
 
 
-def _next_id(model: type[models.Model]) -> int:
+def next_ids(model: type[models.Model], *, count: int) -> list[int]:
+    """Ids for so many new rows."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT nextval(pg_get_serial_sequence(%s, 'id'))", [model._meta.db_table])
-        number: int = cursor.fetchone()[0]
-        return number
+        cursor.execute(
+            "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
+            [model._meta.db_table, count],
+        )
+        return [number for (number,) in cursor.fetchall()]

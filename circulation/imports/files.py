@@ -2,49 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import NamedTuple
 
-from circulation.imports import json_rows, sql_rows
-from circulation.imports.rows import FileError, Item, Progress, Reader
+from circulation.imports import csv_rows, json_rows, marc_rows, sql_rows
+from circulation.imports.rows import FileError, Items
+from circulation.imports.source import Source
 
+Reader = Callable[[Source], Items]
 
-class Format(NamedTuple):
-    recognises: Callable[[str], bool]
-    rows: Reader
-
-
-# The first that recognises the beginning of a text reads it.
-FORMATS = (
-    Format(json_rows.recognises, json_rows.rows),
-    Format(sql_rows.recognises, sql_rows.rows),
-)
+MARC = (marc_rows.exchange_rows, marc_rows.xml_rows)
 
 
-def read_text(path: Path) -> str:
-    """The whole text of a UTF-8 file, without a byte order mark. Raises FileError, also for an empty file."""
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError as error:
-        raise FileError("does not exist.") from error
-    except IsADirectoryError as error:
-        raise FileError("is a directory.") from error
-    except OSError as error:
-        raise FileError(f"cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise FileError("is not a text file in UTF-8.") from error
-    if "\0" in text:
-        raise FileError("is not a text file.")
-    if not text.strip():
-        raise FileError("is empty.")
-    return text
+def reader_of(source: Source, named: Collection[str] = ()) -> Reader:
+    """What reads this file; `named` are columns that somebody named. Raises FileError if nothing does."""
+    if marc_rows.recognises_exchange(source.head):
+        return marc_rows.exchange_rows
+    text = source.beginning.lstrip("\ufeff \t\r\n")
+    if json_rows.recognises(text):
+        return json_rows.rows
+    if marc_rows.recognises_xml(text):
+        return marc_rows.xml_rows
+    if text.startswith("<"):
+        raise FileError("is XML or HTML, but not MARCXML.")
+    if sql_rows.recognises(text):
+        return sql_rows.rows
+    if csv_rows.recognises(source.beginning, named):
+        return csv_rows.rows
+    _ = source.encoding  # a picture is told from a text
+    raise FileError("is neither JSON, SQL nor MARC, and its first line names no column that is known here.")
 
 
-def rows_of(text: str, progress: Progress) -> Iterator[Item]:
-    """The rows of a text in any of the formats. Raises FileError, at any row."""
-    beginning = text.lstrip()
-    for recognises, rows in FORMATS:
-        if recognises(beginning):
-            return rows(text, progress)
-    raise FileError("is neither a JSON list nor SQL statements.")
+def rows_of(path: Path) -> Items:
+    """The rows of a file in any of the formats. Raises FileError, at any row."""
+    source = Source(path)
+    return reader_of(source)(source)

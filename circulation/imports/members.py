@@ -7,7 +7,7 @@ last name. A member who was deleted is not enrolled again: the id would tie anot
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,7 +16,7 @@ from circulation.imports.loading import Kind, Taken
 from circulation.imports.rows import Row, RowError
 from events.models import Event
 from events.operations import operation
-from library.bulk import create_members
+from library.bulk import create_members, keep_ids_free
 from library.models import Member
 from library.services import edit_member, main_branch, member_category_named, split_name
 
@@ -26,16 +26,15 @@ LONGEST_NAME = 150  # characters of the first, and of the last name, as in the m
 
 @dataclass(frozen=True)
 class MemberRow:
-    line: int
-    id: int
+    row: Row
+    key: int  # the MemberID
     first_name: str
     last_name: str
+    notes: tuple[str, ...] = ()
 
 
 class Members(Kind[MemberRow, Member | None]):
-    model = Member
     table = "members"
-    id_name = "MemberID"
 
     def parse(self, row: Row) -> MemberRow:
         fields = Fields(row, ("MemberID", "MemberName"))
@@ -45,25 +44,34 @@ class Members(Kind[MemberRow, Member | None]):
             raise RowError(
                 f"MemberName is too long: {LONGEST_NAME} characters are possible on each side of its last space."
             )
-        return MemberRow(row.line, member_id, first, last)
+        return MemberRow(row, member_id, first, last)
 
-    def known(self, records: Sequence[MemberRow]) -> dict[int, Member | None]:
+    def in_order(self, records: Iterable[MemberRow]) -> Iterable[MemberRow]:
+        """By ascending id, so that two imports at a time wait for each other rather than deadlock."""
+        return sorted(records, key=lambda record: record.key)
+
+    def shown(self, record: MemberRow) -> str:
+        return f"MemberID {record.key}"
+
+    def known(self, records: Sequence[MemberRow]) -> Mapping[Hashable, Member | None]:
         """None for a member who was deleted."""
-        ids = [record.id for record in records]
+        ids = [record.key for record in records]
         return {**dict.fromkeys(_deleted(ids)), **Member.objects.in_bulk(ids)}
 
-    def add(self, records: Sequence[MemberRow], *, at: datetime) -> None:
+    def add(self, records: Sequence[MemberRow], *, at: datetime) -> Sequence[str]:
+        keep_ids_free(Member, up_to=max(record.key for record in records))
         _add(records, at=at)
+        return [""] * len(records)
 
     def revise(self, record: MemberRow, member: Member | None, *, at: datetime) -> Taken:
         if member is None:
-            raise RowError(f"MemberID {record.id} belonged to a member who was deleted. Give this person another id.")
-        if (member.source, member.source_id) != (SOURCE, str(record.id)):
-            raise RowError(f"MemberID {record.id} already belongs to {member.name}, whom no import enrolled.")
+            raise RowError(f"MemberID {record.key} belonged to a member who was deleted. Give this person another id.")
+        if (member.source, member.source_id) != (SOURCE, str(record.key)):
+            raise RowError(f"MemberID {record.key} already belongs to {member.name}, whom no import enrolled.")
         names = {"first_name": record.first_name, "last_name": record.last_name}
         if all(getattr(member, name) == value for name, value in names.items()):
             return Taken("unchanged")
-        edit_member(member_id=record.id, fields=names, at=at)
+        edit_member(member_id=record.key, fields=names, at=at)
         return Taken("changed")
 
 
@@ -77,13 +85,13 @@ def _add(records: Sequence[MemberRow], *, at: datetime) -> None:
     category, branch = member_category_named(None), main_branch()
     members = [
         Member(
-            pk=record.id,
+            pk=record.key,
             first_name=record.first_name,
             last_name=record.last_name,
             category=category,
             branch=branch,
             source=SOURCE,
-            source_id=str(record.id),
+            source_id=str(record.key),
         )
         for record in records
     ]

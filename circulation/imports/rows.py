@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+# Of a row, a line or a record, in characters. More is no table, and must not fill the memory.
+LONGEST = 1_000_000
+TOO_LONG = f"is longer than {LONGEST:,} characters"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """Names and values as they stand in the file, repeated names included."""
 
-    line: int
+    line: int  # or the number of the record, in MARC
     pairs: tuple[tuple[str, Any], ...]
     table: str | None = None  # in lower case; None where the format has no tables
+    record: bytes = b""  # the MARC record that the values are from
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(name for name, _ in self.pairs)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Refused:
     """Something in the file that asks for what an import cannot do."""
 
     line: int
     reason: str
     table: str | None = None
+    row: Row | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Note:
     """Something that was left out, or left as it is, and is no mistake."""
 
@@ -45,21 +55,8 @@ class RowError(Exception):
 # too large.
 ENOUGH_DIGITS = 40
 
+# In the file of refused rows: why. Read again, it is left out.
+REASON = "refused_because"
+
 Item = Row | Refused | Note
-# Told now and then how many characters of the text were read.
-Progress = Callable[[int], None]
-Reader = Callable[[str, Progress], Iterator[Item]]
-
-
-class Lines:
-    """The line of a position in a text. Positions must be asked for in ascending order."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._position = 0
-        self._line = 1
-
-    def at(self, position: int) -> int:
-        self._line += self._text.count("\n", self._position, position)
-        self._position = position
-        return self._line
+Items = Iterator[Item]

@@ -6,12 +6,14 @@ import logging
 import re
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any
+from typing import Any, TextIO
 
 from sqlglot import ErrorLevel, ParseError, Token, TokenError, TokenType, exp
 from sqlglot.dialects import Dialect
 
-from circulation.imports.rows import ENOUGH_DIGITS, FileError, Item, Lines, Note, Progress, Refused, Row, RowError
+from circulation.imports.rows import ENOUGH_DIGITS, FileError, Item, Items, Note, Refused, Row, RowError
+from circulation.imports.source import Source
+from circulation.imports.spool import Spool
 
 # The first that reads the whole file is taken: "names" first, then `names` and \' , then [names].
 DIALECTS = ("postgres", "mysql", "tsql")
@@ -27,6 +29,7 @@ _BEGINNING = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/|;)*(\w+)", re.DOTALL)
 # A file is read in pieces of about so many characters, which end where a statement ends.
 _PIECE = 200_000
 _END_OF_STATEMENT = re.compile(r";[ \t]*\r?\n")
+_LONGEST_STATEMENT = 20_000_000  # characters
 
 # It warns of statements that it does not know in full. We tell of every statement that is left out.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
@@ -39,36 +42,42 @@ def recognises(text: str) -> bool:
     begins = _BEGINNING.match(text)
     if begins is None:
         return False
+    if text[begins.end() : begins.end() + 1] in set(',\t|"'):
+        return False  # the names of columns
     word = begins[1].upper()
     return bool(_IGNORED.fullmatch(word) or _OTHER.fullmatch(word))
 
 
-def rows(text: str, progress: Progress) -> Iterator[Item]:
+def rows(source: Source) -> Items:
     """Each row of VALUES with the line of its opening parenthesis. Other statements are noted or refused.
 
     Column names may be left out where a CREATE TABLE earlier in the file gives them. Raises FileError.
     """
     problems: list[FileError] = []
     for dialect in DIALECTS:
-        try:
-            return iter(list(_File(text, dialect).items(progress)))
-        except FileError as problem:
-            problems.append(problem)
+        with Spool() as read, source.text() as text:
+            try:
+                for item in _File(text, dialect).items():
+                    read.add(item)
+            except FileError as problem:
+                problems.append(problem)
+            else:
+                yield from read
+                return
     raise problems[0]
 
 
 class _File:
-    def __init__(self, text: str, dialect: str) -> None:
+    def __init__(self, text: TextIO, dialect: str) -> None:
         self._text = text
         self._dialect = Dialect.get_or_raise(dialect)
-        self._lines = Lines(text)
+        self._line = 1  # where the piece begins
+        self._rest = ""  # read, but not part of a piece yet
         self._piece = ""
         self._columns: dict[str, list[str]] = {}  # of the tables that the file creates
 
-    def items(self, progress: Progress) -> Iterator[Item]:
-        start = 0
-        while start < len(self._text):
-            start, tokens = self._read_piece(start)
+    def items(self) -> Items:
+        while tokens := self._read_piece():
             statement: list[tuple[int, Token]] = []
             for line, token in tokens:
                 if token.token_type != TokenType.SEMICOLON:
@@ -78,30 +87,49 @@ class _File:
                     statement = []
             if statement:
                 yield from self._statement(statement)
-            progress(start)
+            self._line += self._piece.count("\n")
 
-    def _read_piece(self, start: int) -> tuple[int, list[tuple[int, Token]]]:
-        """The tokens of the next statements with their lines, and where they end.
+    def _read_piece(self) -> list[tuple[int, Token]]:
+        """The tokens of the next statements with their lines; none at the end.
 
         What looks like the end of a statement may stand inside a text or a comment. Then the piece ends before
         that does, which the tokenizer notices, and a longer one is tried.
         """
         size = _PIECE
         while True:
-            ends = _END_OF_STATEMENT.search(self._text, start + size)
-            end = ends.end() if ends else len(self._text)
-            self._piece = self._text[start:end]
+            ended = self._read_until(size)
+            ends = None if ended and len(self._rest) <= size else _END_OF_STATEMENT.search(self._rest, size)
+            if ends is None and not ended:
+                size = len(self._rest)
+                continue
+            self._piece = self._rest[: ends.end()] if ends else self._rest
             try:
                 tokens = self._dialect.tokenize(self._piece)
             except TokenError as error:
-                if end == len(self._text):
+                if ends is None:
                     raise FileError(
-                        f"cannot be read as SQL: after line {self._lines.at(start)} a text or comment is not closed. "
+                        f"cannot be read as SQL: after line {self._line} a text or comment is not closed. "
                         "Is the file complete?"
                     ) from error
                 size *= 4
-            else:
-                return end, [(self._lines.at(start + token.start), token) for token in tokens]
+                continue
+            self._rest = self._rest[len(self._piece) :]
+            if tokens or not self._rest:
+                return _with_lines(self._piece, self._line, tokens)
+            self._line += self._piece.count("\n")  # nothing but comments
+
+    def _read_until(self, size: int) -> bool:
+        """Have more than so many characters at hand. Returns whether that is the rest of the file."""
+        while len(self._rest) < 2 * size:
+            if size > _LONGEST_STATEMENT:
+                raise FileError(
+                    f"has a statement of more than {_LONGEST_STATEMENT:,} characters after line {self._line}."
+                )
+            more = self._text.read(2 * size)
+            if not more:
+                return True
+            self._rest += more
+        return False
 
     def _statement(self, statement: list[tuple[int, Token]]) -> Iterator[Item]:
         line, first = statement[0]
@@ -152,6 +180,17 @@ class _File:
             line = statement[0][0]
             raise FileError(f"cannot be read as SQL in the statement that begins in line {line}.") from error
         return parsed
+
+
+def _with_lines(piece: str, first: int, tokens: list[Token]) -> list[tuple[int, Token]]:
+    """Each token with its line. The tokenizer's own count goes by other line breaks too."""
+    numbered: list[tuple[int, Token]] = []
+    line, position = first, 0
+    for token in tokens:
+        line += piece.count("\n", position, token.start)
+        position = token.start
+        numbered.append((line, token))
+    return numbered
 
 
 def _starts_of_rows(statement: list[tuple[int, Token]]) -> list[int]:

@@ -11,6 +11,7 @@ pytestmark = pytest.mark.django_db
 
 EMMA = {"BookID": 1000, "BookName": "Emma", "NumberOfCopies": 2}
 ONLY_ROWS = "Only INSERT INTO table (columns) VALUES (...), (...) is read, with nothing after it."
+NO_FORMAT = "is neither JSON, SQL nor MARC, and its first line names no column that is known here."
 INTO = "INSERT INTO books (BookID, BookName, NumberOfCopies)"
 
 
@@ -177,11 +178,12 @@ def test_what_a_dump_holds_besides_rows_is_left_out_with_a_note(file):
     [
         (b"", "is empty."),
         (b" \n", "is empty."),
-        (bytes(range(256)), "is not a text file in UTF-8."),
-        ('[{"BookID": 1}]'.encode("utf-16"), "is not a text file in UTF-8."),
+        (bytes(range(256)), "is not a text file."),
+        ('[{"BookID": 1}]'.encode("utf-16-le"), "is not a text file."),
+        ('[{"BookID": 1}]'.encode("utf-16")[:-1], "begins like UTF-16, but is damaged."),
         (b'[{"BookID": 1}]\0', "is not a text file."),
-        (b"Dear library,", "is neither a JSON list nor SQL statements."),
-        (b"-- nothing\n" + b" " * 40 + b"(", "is neither a JSON list nor SQL statements."),
+        (b"Dear library,", NO_FORMAT),
+        (b"-- nothing\n" + b" " * 40 + b"(", NO_FORMAT),
         (b'{"books": []}', "is one JSON object, where a list of them is needed: [{...}, {...}]."),
         (b'[\n{"BookID": 1,\n"BookN', "breaks off in line 3: the list is not closed. Is the file complete?"),
         (b'[\n{"BookID": 1},', "breaks off in line 2: the list is not closed. Is the file complete?"),

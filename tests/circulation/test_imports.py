@@ -1,5 +1,6 @@
 """Importing titles and members from JSON and SQL files."""
 
+import sys
 import threading
 from io import StringIO
 from pathlib import Path
@@ -10,7 +11,7 @@ from django.db import connection
 from django.utils import timezone
 
 from circulation import copies, members
-from circulation.imports import command, sql_rows
+from circulation.imports import progress, sql_rows
 from circulation.invariants import broken
 from circulation.services import check_out
 from events.models import Event
@@ -251,13 +252,25 @@ def test_progress_is_shown_on_a_terminal_when_it_takes_long(file, monkeypatch):
         def isatty(self):
             return True
 
-    monkeypatch.setattr(command, "SILENT_FOR", 0)
     terminal = Terminal()
-    path = file([EMMA])
+    monkeypatch.setattr(progress, "SILENT_FOR", 0)
+    monkeypatch.setattr(progress, "EVERY", 0)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    path = file([{**EMMA, "BookID": 1000 + n} for n in range(3)])
 
-    call_command("import_books", path, stdout=terminal, no_color=True)
+    call_command("import_books", path, stdout=StringIO(), no_color=True)
 
-    assert f"\rImporting {path}: 100%" in terminal.getvalue()
+    shown = terminal.getvalue()
+    assert f"Reading {path.name}:" in shown
+    assert f"Importing {path.name}: 100%" in shown
+    assert "3/3" in shown
+    assert "rows/s" in shown
+
+
+def test_progress_is_silent_elsewhere(file, capfd):
+    run("import_books", file([EMMA]))
+
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,14 +1,26 @@
-"""Titles and their copies from JSON or SQL files."""
+"""Titles and their copies from files of any kind."""
 
-from circulation.imports.command import ImportCommand
+from collections.abc import Mapping
+from typing import Any
+
+from circulation.imports.branches import Branches
+from circulation.imports.catalogue import Catalogue
+from circulation.imports.columns import TITLE
+from circulation.imports.command import AnyKind, FileImport, is_challenge, source_named
+from circulation.imports.reading import File
 from circulation.imports.titles import Titles
 
 
-class Command(ImportCommand):
+class Command(FileImport):
     help = (
-        'Imports titles from JSON files, [{"BookID": 1000, "BookName": "Emma", "NumberOfCopies": 2}, ...], or SQL '
-        "files of INSERT INTO books (BookID, BookName, NumberOfCopies) VALUES (1000, 'Emma', 2), ...; which are read "
-        "and never run. BookID becomes the title's id. Another run updates names and adds copies; it never takes any "
-        "away. Ends with 1 if a row was refused, or a file cannot be read: then nothing is changed."
+        "Imports titles from CSV, MARC 21 (MARC-8 or UTF-8), MARCXML, JSON and SQL files; what kind a file is, its "
+        "content tells. Another run changes what differs and adds copies; it never takes any away. docs/import.md "
+        "says more. Ends with 1 if a row was refused, or a file cannot be read: then nothing is changed."
     )
-    kind = Titles()
+    fields = TITLE
+
+    def kind_for(self, file: File, named: Mapping[str, str], options: dict[str, Any]) -> AnyKind:
+        if not named and is_challenge(file.items.first_row, "bookid", "bookname", "numberofcopies"):
+            return Titles()
+        branches = Branches(rehearsing=options["dry_run"])
+        return Catalogue(source=source_named(file, options), branches=branches, named=named)

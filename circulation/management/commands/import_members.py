@@ -1,14 +1,30 @@
-"""Members from JSON or SQL files."""
+"""Members from files of any kind."""
 
-from circulation.imports.command import ImportCommand
+from collections.abc import Mapping
+from typing import Any
+
+from circulation.imports.branches import Branches, Categories
+from circulation.imports.columns import MEMBER
+from circulation.imports.command import AnyKind, FileImport, is_challenge, source_named
 from circulation.imports.members import Members
+from circulation.imports.people import People
+from circulation.imports.reading import File
 
 
-class Command(ImportCommand):
+class Command(FileImport):
     help = (
-        'Imports members from JSON files, [{"MemberID": 2000, "MemberName": "Ada Lovelace"}, ...], or SQL files of '
-        "INSERT INTO members (MemberID, MemberName) VALUES (2000, 'Ada Lovelace'), ...; which are read and never run. "
-        "MemberID becomes the member's id. Another run updates names. "
+        "Imports members from CSV, JSON and SQL files; what kind a file is, its content tells. Another run changes "
+        "what differs. docs/import.md says more. "
         "Ends with 1 if a row was refused, or a file cannot be read: then nothing is changed."
     )
-    kind = Members()
+    fields = MEMBER
+
+    def kind_for(self, file: File, named: Mapping[str, str], options: dict[str, Any]) -> AnyKind:
+        if not named and is_challenge(file.items.first_row, "memberid", "membername"):
+            return Members()
+        return People(
+            source=source_named(file, options),
+            branches=Branches(rehearsing=options["dry_run"]),
+            categories=Categories(rehearsing=options["dry_run"]),
+            named=named,
+        )
