@@ -19,7 +19,7 @@ from circulation.imports import fields as values
 from circulation.imports.branches import Branches
 from circulation.imports.columns import TITLE, Columns, listed
 from circulation.imports.fields import HIGHEST_ID
-from circulation.imports.identity import id_there, source_of
+from circulation.imports.identity import identity
 from circulation.imports.loading import Kind, Taken
 from circulation.imports.rows import FileError, Row, RowError
 from circulation.imports.titles import LONGEST_TITLE, MOST_COPIES, add_missing_copies
@@ -35,6 +35,7 @@ from reservations.titles import edit_title
 _LENGTHS = {"authors": 1000, "publisher": 120, "category": 50, "language": 35}
 _YEARS = range(-5000, 3000)
 _YEAR = re.compile(r"(?<![\d.])-?\d{1,4}(?!\d)")
+_HANDED_OUT = (Copy.Status.ON_LOAN, Copy.Status.ON_HOLD_SHELF)
 _BARCODE = re.compile(BARCODE)
 _BETWEEN = re.compile(r"[;,|\s]+")
 
@@ -52,7 +53,7 @@ class TitleRecord:
 
     @property
     def key(self) -> str:
-        return f"{self.source}\0{self.source_id}"
+        return f"{self.source}\0{self.source_id}" if self.source_id else f"#{self.id}"
 
     @property
     def isbn(self) -> str:
@@ -68,16 +69,24 @@ class KnownTitle:
 
 
 class Catalogue(Kind[TitleRecord, KnownTitle]):
-    """`copies` is how many each title gets whose row does not say."""
+    """`copies` is how many each title gets whose row does not say; `remember` has `added` keep what was added."""
 
     table = "books"
 
     def __init__(
-        self, *, source: str, branches: Branches, named: Mapping[str, str] | None = None, copies: int = 1
+        self,
+        *,
+        source: str,
+        branches: Branches,
+        named: Mapping[str, str] | None = None,
+        copies: int = 1,
+        remember: bool = False,
     ) -> None:
         self._source, self._branches, self._copies = source, branches, copies
+        self._remember = remember
         self._columns = Columns(TITLE, named)
         self.of_isbn: dict[str, int] = {}  # titles that were recognised by ISBN, by key
+        self.added: set[str] = set()  # the keys of those that were added
 
     def expect(self, row: Row) -> Iterable[str]:
         self._columns.expect(row)
@@ -107,8 +116,7 @@ class Catalogue(Kind[TitleRecord, KnownTitle]):
         instead = (number,) if number else (found["title"], found.get("authors", ""), year, found.get("publisher", ""))
         return TitleRecord(
             row,
-            source_of(given, self._source),
-            id_there(given, instead=instead),
+            *identity(given, self._source, instead=instead),
             found,
             id=values.whole_number("circdesk_id", given["circdesk_id"], lowest=1, highest=HIGHEST_ID)
             if "circdesk_id" in given
@@ -125,12 +133,14 @@ class Catalogue(Kind[TitleRecord, KnownTitle]):
         return 1 + record.copies + len(record.items)
 
     def known(self, records: Sequence[TitleRecord]) -> Mapping[Hashable, KnownTitle]:
-        by_source = Q(source__in={r.source for r in records}, source_id__in=[r.source_id for r in records])
+        by_source = Q(
+            source__in={r.source for r in records}, source_id__in=[r.source_id for r in records if r.source_id]
+        )
         by_id = Q(pk__in=[r.id for r in records if r.id is not None])
         by_isbn = Q(isbn__in=[r.isbn for r in records if r.isbn], withdrawn_at=None)
         books = list(Book.objects.filter(by_source | by_id)) + list(Book.objects.filter(by_isbn))
         copies = dict(Copy.objects.filter(book__in=books).values_list("book").annotate(Count("pk")).order_by())
-        of_source = {(book.source, book.source_id): book for book in books}
+        of_source = {(book.source, book.source_id): book for book in books if book.source_id}
         of_id = {book.pk: book for book in books}
         of_isbn = {book.isbn: book for book in books if book.isbn and book.withdrawn_at is None}
         found: dict[Hashable, KnownTitle] = {}
@@ -162,6 +172,8 @@ class Catalogue(Kind[TitleRecord, KnownTitle]):
             if record.isbn:
                 holders.setdefault(record.isbn, record.fields["title"])
         _add(kept, at=at)
+        if self._remember:
+            self.added.update(record.key for record in records)
         return notes
 
     def revise(self, record: TitleRecord, known: KnownTitle, *, at: datetime) -> Taken:
@@ -214,22 +226,28 @@ class Catalogue(Kind[TitleRecord, KnownTitle]):
         branch = given.get("branch")
         if "barcodes" in given:
             for barcode in _BETWEEN.split(values.words("barcodes", given["barcodes"], longest=100_000).strip(" ;,|")):
-                yield NewCopy(_barcode(barcode), self._branches[branch])
+                yield NewCopy(barcode_in(barcode), self._branches[branch])
         for name, value in row.pairs if row.record else ():
             if name == "items":
                 for barcode, place, status in value:
-                    yield NewCopy(_barcode(barcode), self._branches[place or branch], copy_status(status))
+                    yield NewCopy(barcode_in(barcode), self._branches[place or branch], copy_status(status))
 
 
 def copy_status(status: str) -> Copy.Status:
-    """The state in which a copy comes in. Raises RowError for one that it cannot come in with."""
+    """The state in which a copy comes in. Raises RowError for one that it cannot come in with.
+
+    A copy that somebody has comes in available: the loan, or the hold, follows.
+    """
+    wanted = status.strip().lower().replace(" ", "_")
+    if wanted in ("", *_HANDED_OUT):
+        return Copy.Status.AVAILABLE
     for known in COMING_IN:
-        if status.strip().lower().replace(" ", "_") in (known.value, ""):
+        if wanted == known.value:
             return known
     raise RowError(f"status must be one of {', '.join(COMING_IN)}, not {status!r}.")
 
 
-def _barcode(text: str) -> str:
+def barcode_in(text: str) -> str:
     if not _BARCODE.fullmatch(text):
         raise RowError(f"{text!r} is not a barcode: at most 64 letters, digits, dots, hyphens and underscores.")
     return text
@@ -245,7 +263,7 @@ def _isbn(given: Mapping[str, Any], notes: list[str]) -> str:
         if number.strip()
     ]
     for number in written:
-        number = number.strip().removesuffix(".0")
+        number = number.strip(" :/;.").removesuffix(".0")
         for candidate in (number, number.zfill(10)) if 7 <= len(number) < 10 else (number,):
             try:
                 return isbn.normalised(candidate)

@@ -13,16 +13,18 @@ LONGEST_SOURCE = 60
 LONGEST_SOURCE_ID = 120
 
 
-def source_of(values: dict[str, Any], usual: str) -> str:
-    """The system that a row names, else the one that the import is told. Raises RowError."""
-    return text("source", values["source"], longest=LONGEST_SOURCE) if "source" in values else usual
+def identity(values: dict[str, Any], usual: str, *, instead: Iterable[object]) -> tuple[str, str]:
+    """The system that a record comes from, and its id there. Raises RowError.
 
-
-def id_there(values: dict[str, Any], *, instead: Iterable[object]) -> str:
-    """The id of a record in its system. Without one, a fingerprint of what describes it. Raises RowError."""
+    A row that names no system is from the usual one; one without an id is told by a fingerprint of what describes it.
+    A record that was made in another Circdesk comes from nowhere else, and is told by its id there.
+    """
+    if "circdesk_id" in values and "source_id" not in values:
+        return "", ""
+    source = text("source", values["source"], longest=LONGEST_SOURCE) if "source" in values else usual
     if "source_id" in values:
-        return words("id", values["source_id"], longest=LONGEST_SOURCE_ID)
+        return source, words("id", values["source_id"], longest=LONGEST_SOURCE_ID)
     described = "\0".join(str(part) for part in instead)
     if not described.strip("\0"):
         raise RowError("There is nothing in this row to recognise it by.")
-    return hashlib.sha256(described.encode("utf-8", "replace")).hexdigest()[:32]
+    return source, hashlib.sha256(described.encode("utf-8", "replace")).hexdigest()[:32]

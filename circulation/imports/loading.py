@@ -18,7 +18,7 @@ from events.operations import constraint_of
 
 BATCH = 500  # records a transaction, so that no lock is held for long
 
-Outcome = Literal["added", "changed", "unchanged"]
+Outcome = Literal["added", "changed", "unchanged", "left out"]
 Told = Refused | Note
 
 
@@ -121,7 +121,8 @@ class Report:
         self._waiting = []
 
     def __str__(self) -> str:
-        return ", ".join(f"{self.counts[name]} {name}" for name in ("added", "changed", "unchanged", "refused"))
+        names = ["added", "changed", "unchanged", "refused"] + ["left out"] * bool(self.counts["left out"])
+        return ", ".join(f"{self.counts[name]} {name}" for name in names)
 
 
 def load(
@@ -202,21 +203,29 @@ def _batches(kind: Kind[R, K], records: Iterable[R]) -> Iterator[list[R]]:
 
 def _take_batch(kind: Kind[R, K], batch: Sequence[R], report: Report, *, at: datetime) -> None:
     known = kind.known(batch)
-    new = [record for record in batch if record.key not in known]
-    try:
-        notes = kind.add(new, at=at) if new else ()
-    except Busy:
-        raise
-    except (IntegrityError, DomainError, RowError):
-        # One of them is at fault, or somebody else was faster.
-        for record in new:
-            _take(kind, record, kind.known([record]), report, at=at)
-    else:
-        for record, note in zip(new, notes, strict=True):
-            report.count(record, Taken("added", note))
+    _add(kind, [record for record in batch if record.key not in known], report, at=at)
     for record in batch:
         if record.key in known:
             _take(kind, record, known, report, at=at)
+
+
+def _add(kind: Kind[R, K], new: Sequence[R], report: Report, *, at: datetime) -> None:
+    """All at once; or, if one of them is at fault or somebody else was faster, half by half."""
+    if len(new) <= 1:
+        for record in new:
+            _take(kind, record, kind.known([record]), report, at=at)
+        return
+    try:
+        notes = kind.add(new, at=at)
+    except Busy:
+        raise
+    except (IntegrityError, DomainError, RowError):
+        middle = len(new) // 2
+        _add(kind, new[:middle], report, at=at)
+        _add(kind, new[middle:], report, at=at)
+    else:
+        for record, note in zip(new, notes, strict=True):
+            report.count(record, Taken("added", note))
 
 
 def _take(kind: Kind[R, K], record: R, known: Mapping[Hashable, K], report: Report, *, at: datetime) -> None:

@@ -6,6 +6,7 @@ holdings format (852) put barcodes.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -144,6 +145,7 @@ def _is_utf8(data: bytes) -> bool:
 
 def _of_record(number: int, record: Record, data: bytes = b"") -> Row:
     items = tuple(_items(record))
+    ours = _ours(record)
     pairs: tuple[tuple[str, Any], ...] = (
         ("title", _title(record)),
         ("authors", _authors(record)),
@@ -155,8 +157,23 @@ def _of_record(number: int, record: Record, data: bytes = b"") -> Row:
         ("source", _control(record, "003")),
         ("items", items),
     )
+    if ours:
+        pairs = (*ours, ("items", items))
     xml = data or record_to_xml(record, namespace=True)  # type: ignore[no-untyped-call]
-    return Row(number, tuple(pair for pair in pairs if pair[1]), record=xml)
+    return Row(number, tuple(pair for pair in pairs if pair[1] not in ("", ())), record=xml)
+
+
+def _ours(record: Record) -> tuple[tuple[str, Any], ...]:
+    """What an export of ours says of a title word for word, where MARC keeps what is not MARC (887)."""
+    for field in record.get_fields("887"):
+        if _subfield(field, "2") == "circdesk":
+            try:
+                title = json.loads(_subfield(field, "a"))
+            except ValueError:
+                continue
+            if isinstance(title, dict):
+                return tuple(title.items())
+    return ()
 
 
 def _control(record: Record, tag: str) -> str:

@@ -21,7 +21,7 @@ from circulation.imports import fields as values
 from circulation.imports.branches import Branches, Categories
 from circulation.imports.columns import MEMBER, Columns, listed
 from circulation.imports.fields import HIGHEST_ID
-from circulation.imports.identity import id_there, source_of
+from circulation.imports.identity import identity
 from circulation.imports.loading import Kind, Taken
 from circulation.imports.members import LONGEST_NAME
 from circulation.imports.rows import FileError, Row, RowError
@@ -45,7 +45,7 @@ class MemberRecord:
 
     @property
     def key(self) -> str:
-        return f"{self.source}\0{self.source_id}"
+        return f"{self.source}\0{self.source_id}" if self.source_id else f"#{self.id}"
 
     @property
     def card_number(self) -> str:
@@ -59,14 +59,24 @@ class KnownMember:
 
 
 class People(Kind[MemberRecord, KnownMember]):
+    """`remember` has `added` keep who was added."""
+
     table = "members"
 
     def __init__(
-        self, *, source: str, branches: Branches, categories: Categories, named: Mapping[str, str] | None = None
+        self,
+        *,
+        source: str,
+        branches: Branches,
+        categories: Categories,
+        named: Mapping[str, str] | None = None,
+        remember: bool = False,
     ) -> None:
         self._source, self._branches, self._categories = source, branches, categories
+        self._remember = remember
         self._columns = Columns(MEMBER, named)
         self.of_card: dict[str, int] = {}  # members who were recognised by their card, by key
+        self.added: set[str] = set()  # the keys, and cards, of those who were added
 
     def expect(self, row: Row) -> Iterable[str]:
         if row.record:
@@ -98,8 +108,7 @@ class People(Kind[MemberRecord, KnownMember]):
         card = found.get("card_number")
         return MemberRecord(
             row,
-            source_of(given, self._source),
-            id_there(given, instead=(card,) if card else (*found.values(),)),
+            *identity(given, self._source, instead=(card,) if card else (*found.values(),)),
             found,
             id=values.whole_number("circdesk_id", given["circdesk_id"], lowest=1, highest=HIGHEST_ID)
             if "circdesk_id" in given
@@ -111,11 +120,13 @@ class People(Kind[MemberRecord, KnownMember]):
         return f"{_name(record)} ({record.card_number or record.source_id})"
 
     def known(self, records: Sequence[MemberRecord]) -> Mapping[Hashable, KnownMember]:
-        by_source = Q(source__in={r.source for r in records}, source_id__in=[r.source_id for r in records])
+        by_source = Q(
+            source__in={r.source for r in records}, source_id__in=[r.source_id for r in records if r.source_id]
+        )
         by_id = Q(pk__in=[r.id for r in records if r.id is not None])
         by_card = Q(card_number__in=[r.card_number for r in records if r.card_number])
         members = list(Member.objects.filter(by_source | by_id)) + list(Member.objects.filter(by_card))
-        of_source = {(member.source, member.source_id): member for member in members}
+        of_source = {(member.source, member.source_id): member for member in members if member.source_id}
         of_id = {member.pk: member for member in members}
         of_card = {member.card_number: member for member in members}
         deleted = _deleted([r.id for r in records if r.id is not None and r.id not in of_id])
@@ -142,6 +153,9 @@ class People(Kind[MemberRecord, KnownMember]):
             for record in records
         ]
         _add(members, at=at)
+        if self._remember:
+            self.added.update(record.key for record in records)
+            self.added.update(record.card_number for record in records)
         return [""] * len(records)
 
     def revise(self, record: MemberRecord, known: KnownMember, *, at: datetime) -> Taken:

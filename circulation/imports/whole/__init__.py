@@ -1,0 +1,1 @@
+"""A whole library: titles, copies, members, what is lent and who waits."""

@@ -1,0 +1,90 @@
+"""Copies with their barcodes. A barcode that is there already stays as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from circulation.imports import fields as values
+from circulation.imports.branches import Branches
+from circulation.imports.catalogue import barcode_in, copy_status
+from circulation.imports.columns import COPY, Columns
+from circulation.imports.loading import Kind, Taken
+from circulation.imports.rows import Row, RowError
+from circulation.imports.whole.references import TO_COME, Reference, References, title_in
+from events.operations import operation
+from library.bulk import NewCopy, create_items
+from library.models import Book, Copy
+from reservations.models import Reservation
+from reservations.services import settle
+
+
+@dataclass(frozen=True)
+class CopyRecord:
+    row: Row
+    item: NewCopy
+    title: Reference
+    notes: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        return self.item.barcode
+
+
+class Copies(Kind[CopyRecord, Copy]):
+    """`remember` has the references know what a rehearsal would have added."""
+
+    table = "copies"
+
+    def __init__(self, references: References, branches: Branches, *, remember: bool = False) -> None:
+        self._references, self._branches, self._remember = references, branches, remember
+        self._columns = Columns({**COPY, "reason": ("reason",)})
+
+    def parse(self, row: Row) -> CopyRecord:
+        given = self._columns[row]
+        if "barcode" not in given:
+            raise RowError("There is no barcode.")
+        item = NewCopy(
+            barcode_in(values.words("barcode", given["barcode"], longest=1000).strip()),
+            self._branches[given.get("branch")],
+            copy_status(str(given.get("status", ""))),
+            str(given.get("reason", "")),
+        )
+        return CopyRecord(row, item, title_in(given))
+
+    def shown(self, record: CopyRecord) -> str:
+        return f"Barcode {record.key}"
+
+    def known(self, records: Sequence[CopyRecord]) -> Mapping[Hashable, Copy]:
+        copies = Copy.objects.filter(barcode__in=[record.key for record in records]).select_related("book")
+        return {copy.barcode: copy for copy in copies}
+
+    def add(self, records: Sequence[CopyRecord], *, at: datetime) -> Sequence[str]:
+        titles = self._references.titles(record.title for record in records)
+        items = [(titles[record.title], record.item) for record in records]
+        _add([(book_id, item) for book_id, item in items if book_id != TO_COME], at=at)
+        if self._remember:
+            self._references.copies_to_come.update(record.key for record in records)
+        return [""] * len(records)
+
+    def revise(self, record: CopyRecord, known: Copy, *, at: datetime) -> Taken:
+        if known.book_id != self._references.titles([record.title])[record.title]:
+            raise RowError(f"Barcode {record.key} belongs to “{known.book}” already.")
+        return Taken("unchanged")
+
+
+@operation
+def _add(items: Sequence[tuple[int, NewCopy]], *, at: datetime) -> None:
+    wanted = {book_id for book_id, _ in items}
+    locked = Book.objects.held().filter(pk__in=wanted).order_by("pk").select_for_update(no_key=True)
+    books = {book.pk: book for book in locked}
+    if wanted - books.keys():
+        raise RowError("The title was withdrawn here.")
+    create_items(items, at=at)
+    for book_id in _waited_for(books):
+        settle(books[book_id], at=at)
+
+
+def _waited_for(book_ids: Iterable[int]) -> set[int]:
+    return set(Reservation.objects.live().filter(book__in=book_ids).order_by().values_list("book", flat=True))

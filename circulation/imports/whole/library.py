@@ -1,0 +1,110 @@
+"""Taking in a whole library, kind by kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import datetime
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from circulation.imports import csv_rows
+from circulation.imports.branches import Branches, Categories
+from circulation.imports.catalogue import Catalogue
+from circulation.imports.loading import Kind
+from circulation.imports.members import Members
+from circulation.imports.people import People
+from circulation.imports.reading import File
+from circulation.imports.rows import Items, Row
+from circulation.imports.spool import Spool
+from circulation.imports.titles import Titles
+from circulation.imports.whole.copies import Copies
+from circulation.imports.whole.evergreen import Evergreen
+from circulation.imports.whole.folder import KINDS, Folder
+from circulation.imports.whole.loans import Loans
+from circulation.imports.whole.references import References
+from circulation.imports.whole.reservations import Reservations
+from circulation.imports.whole.terms import BranchRows, Policies
+from circulation.models import Loan
+from events.exceptions import DomainError
+from library.models import Book
+from library.services import main_branch
+from reservations.services import settle_titles
+from reservations.titles import withdraw_title
+
+_FROM_EVERGREEN: dict[str, tuple[str, Callable[[Evergreen], Items]]] = {
+    "titles": ("bibs", Evergreen.titles),
+    "copies": ("copies", Evergreen.copies),
+    "members": ("patrons", Evergreen.members),
+    "loans": ("circulations", Evergreen.loans),
+    "reservations": ("holds", Evergreen.reservations),
+}
+
+
+class Step(NamedTuple):
+    """One file, and what takes its rows in."""
+
+    name: str
+    file: File
+    kind: Kind[Any, Any]
+
+
+class WholeLibrary:
+    """`source` is what the system is called that the files come from."""
+
+    def __init__(self, folder: Folder, *, source: str, rehearsing: bool) -> None:
+        self._folder, self._source, self._rehearsing = folder, source, rehearsing
+        branches, categories = Branches(rehearsing=rehearsing), Categories(rehearsing=rehearsing)
+        has_copies = bool(folder.files["copies"] or "copies" in folder.evergreen)
+        catalogue = Catalogue(source=source, branches=branches, copies=0 if has_copies else 1, remember=rehearsing)
+        people = People(source=source, branches=branches, categories=categories, remember=rehearsing)
+        references = References(source, catalogue, people)
+        zone = ZoneInfo(main_branch().time_zone)
+        self._reservations = Reservations(references, branches, zone=zone)
+        self._kinds: dict[str, Kind[Any, Any]] = {
+            "branches": BranchRows(branches),
+            "policies": Policies(categories),
+            "titles": catalogue,
+            "copies": Copies(references, branches, remember=rehearsing),
+            "members": people,
+            "loans": Loans(references, zone=zone),
+            "reservations": self._reservations,
+        }
+        self._evergreen = Evergreen({name: file.items for name, file in folder.evergreen.items()})
+
+    def steps(self) -> Iterator[Step]:
+        """In the order in which they need each other."""
+        for name in KINDS:
+            for file in self._folder.files[name]:
+                yield Step(name, file, self._kind(name, file.items.first_row))
+            table, rows = _FROM_EVERGREEN.get(name, ("", None))
+            if rows and (origin := self._folder.evergreen.get(table)):
+                with Spool() as translated:
+                    for item in rows(self._evergreen):
+                        translated.add(item)
+                    yield Step(name, File(origin.path, csv_rows.rows, translated), self._kinds[name])
+
+    def finish(self, *, at: datetime) -> list[str]:
+        """Withdraw what was only marked as deleted, and serve the lines. Returns what there is to say."""
+        told = []
+        deleted = Book.objects.held().filter(source=self._source, source_id__in=self._evergreen.deleted_titles)
+        for book in deleted:
+            if Loan.objects.active().filter(book=book).exists():
+                told.append(f"“{book}” was deleted in Evergreen, but a copy is on loan: kept.")
+                continue
+            with suppress(DomainError):
+                withdraw_title(book_id=book.pk, at=at)
+                told.append(f"“{book}” was deleted in Evergreen: withdrawn.")
+        if not self._rehearsing and (touched := sorted(self._reservations.touched)):
+            ready = settle_titles(touched, at=at)
+            told.append(f"{len(touched)} titles have a line; {len(ready)} copies were set aside for those first in it.")
+        return told
+
+    def _kind(self, name: str, row: Row | None) -> Kind[Any, Any]:
+        """Files of the reservation challenge bring ids of their own, and are strict about their columns."""
+        names = {each.lower() for each in row.names} if row else set()
+        if name == "titles" and "bookname" in names:
+            return Titles()
+        if name == "members" and "membername" in names:
+            return Members()
+        return self._kinds[name]

@@ -1,0 +1,95 @@
+"""Which title, copy and member a row speaks of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from circulation.imports.catalogue import Catalogue
+from circulation.imports.fields import HIGHEST_ID, whole_number, words
+from circulation.imports.people import People
+from circulation.imports.rows import RowError
+from library.models import Book, Copy, Member
+
+# In a rehearsal: it would be there by now.
+TO_COME = 0
+
+
+class Reference(NamedTuple):
+    """How a row names a title or a member: by the id of another Circdesk, by card, or by the id in its system."""
+
+    by: str
+    value: str | int
+
+
+def title_in(values: Mapping[str, Any]) -> Reference:
+    """Raises RowError if the row names no title."""
+    if "circdesk_book_id" in values:
+        number = whole_number("circdesk_book_id", values["circdesk_book_id"], lowest=1, highest=HIGHEST_ID)
+        return Reference("circdesk_id", number)
+    if "book" in values:
+        return Reference("id", words("book", values["book"], longest=120))
+    raise RowError("There is no title: book.")
+
+
+def member_in(values: Mapping[str, Any]) -> Reference:
+    """Raises RowError if the row names no member."""
+    if "card_number" in values:
+        return Reference("card", words("card_number", values["card_number"], longest=64).strip())
+    if "member" in values:
+        return Reference("id", words("member", values["member"], longest=120))
+    raise RowError("There is no member: card_number or member.")
+
+
+class References:
+    """Finds the records that were taken in before."""
+
+    def __init__(self, source: str, catalogue: Catalogue, people: People) -> None:
+        self._source, self._catalogue, self._people = source, catalogue, people
+        self.copies_to_come: set[str] = set()
+
+    def titles(self, wanted: Iterable[Reference]) -> dict[Reference, int]:
+        """Their ids here. Raises RowError for one that is not there."""
+        refs = set(wanted)
+        here = {str(ref.value) for ref in refs if ref.by == "id"}
+        books = Book.objects.filter(source=self._source, source_id__in=here)
+        by_source_id = dict(books.values_list("source_id", "pk"))
+        by_id = set(
+            Book.objects.filter(pk__in=[ref.value for ref in refs if ref.by != "id"]).values_list("pk", flat=True)
+        )
+        found: dict[Reference, int] = {}
+        for ref in refs:
+            key = f"{self._source}\0{ref.value}" if ref.by == "id" else f"#{ref.value}"
+            known = by_source_id.get(str(ref.value)) if ref.by == "id" else ref.value if ref.value in by_id else None
+            known = known or self._catalogue.of_isbn.get(key)
+            if known is None and key not in self._catalogue.added:
+                raise RowError(f"There is no title {ref.value} here.")
+            found[ref] = int(known or TO_COME)
+        return found
+
+    def members(self, wanted: Iterable[Reference]) -> dict[Reference, int]:
+        """Their ids here. Raises RowError for one who is not there."""
+        refs = set(wanted)
+        here = {str(ref.value) for ref in refs if ref.by == "id"}
+        cards = {str(ref.value) for ref in refs if ref.by == "card"}
+        of_source = Member.objects.filter(source=self._source, source_id__in=here).values_list("source_id", "pk")
+        of_card = Member.objects.filter(card_number__in=cards).values_list("card_number", "pk")
+        by = {"id": dict(of_source), "card": dict(of_card)}
+        found: dict[Reference, int] = {}
+        for ref in refs:
+            key = f"{self._source}\0{ref.value}" if ref.by == "id" else str(ref.value)
+            known = by[ref.by].get(str(ref.value)) or self._people.of_card.get(key)
+            if known is None and key not in self._people.added:
+                raise RowError(f"There is no member {ref.value} here.")
+            found[ref] = known or TO_COME
+        return found
+
+    def titles_of_copies(self, barcodes: Iterable[str]) -> dict[str, int]:
+        """The ids of their titles. Raises RowError for a barcode that is not there."""
+        wanted = set(barcodes)
+        found = dict(Copy.objects.filter(barcode__in=wanted).values_list("barcode", "book_id"))
+        for barcode in wanted - found.keys():
+            if barcode not in self.copies_to_come:
+                raise RowError(f"There is no copy {barcode} here.")
+            found[barcode] = TO_COME
+        return found

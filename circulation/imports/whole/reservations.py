@@ -1,0 +1,202 @@
+"""Those who wait, in the order in which they asked. Reservations that ended are left out."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from django.db.models import Q
+
+from circulation.imports import fields as values
+from circulation.imports.branches import Branches
+from circulation.imports.columns import RESERVATION, Columns
+from circulation.imports.loading import Kind, Taken
+from circulation.imports.rows import Row, RowError
+from circulation.imports.whole.loans import lock_all
+from circulation.imports.whole.references import TO_COME, Reference, References, member_in, title_in
+from events.models import Event
+from events.operations import operation
+from events.recording import event, record
+from library.models import Book, Branch, Copy, Member
+from library.policies import policy_for
+from reservations.models import Reservation
+
+Status = Reservation.Status
+OVERRIDDEN = {"codes": ["RESERVATION_LIMIT_REACHED"], "reason": "reserved before this library was imported"}
+
+
+@dataclass(frozen=True)
+class ReservationRecord:
+    row: Row
+    title: Reference
+    member: Reference
+    placed_at: datetime
+    status: Reservation.Status
+    priority: int
+    needed_by: datetime | None
+    branch: Branch | None
+    barcode: str  # of the copy that is set aside
+    shelf_until: datetime | None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> Hashable:
+        return (self.title, self.member)
+
+
+class Reservations(Kind[ReservationRecord, Reservation | None]):
+    """`zone` is that of moments which name none; `touched` are the titles whose lines must be settled afterwards."""
+
+    table = "reservations"
+
+    def __init__(self, references: References, branches: Branches, *, zone: ZoneInfo) -> None:
+        self._references, self._branches, self._zone = references, branches, zone
+        self._columns = Columns(RESERVATION)
+        self.touched: set[int] = set()
+
+    def parse(self, row: Row) -> ReservationRecord:
+        given = self._columns[row]
+        if "placed_at" not in given:
+            raise RowError("There is no placed_at.")
+        status = str(given.get("status", "waiting")).strip().lower()
+        if status not in Status.values:
+            raise RowError(f"status must be one of {', '.join(Status.values)}, not {status[:30]!r}.")
+        moments = {
+            name: values.moment(name, given[name], zone=self._zone)
+            for name in ("needed_by", "shelf_until")
+            if name in given
+        }
+        if status == Status.READY and "barcode" not in given:
+            raise RowError("A copy is set aside, but there is no barcode.")
+        return ReservationRecord(
+            row,
+            title_in(given),
+            member_in(given),
+            values.moment("placed_at", given["placed_at"], zone=self._zone),
+            Status(status),
+            values.whole_number("priority", given.get("priority", 0), lowest=-1000, highest=1000),
+            moments.get("needed_by"),
+            self._branches[given["branch"]] if "branch" in given else None,
+            values.words("barcode", given["barcode"], longest=64).strip() if status == Status.READY else "",
+            moments.get("shelf_until"),
+        )
+
+    def shown(self, record: ReservationRecord) -> str:
+        return f"The reservation of title {record.title.value} for member {record.member.value}"
+
+    def known(self, records: Sequence[ReservationRecord]) -> Mapping[Hashable, Reservation | None]:
+        found: dict[Hashable, Reservation | None] = {}
+        for each in records:
+            if each.status in Reservation.CLOSED:
+                found[each.key] = None
+        live = [record for record in records if record.key not in found]
+        try:
+            titles = self._references.titles(record.title for record in live)
+            members = self._references.members(record.member for record in live)
+        except RowError:
+            if len(live) == 1:
+                return found  # adding it will tell
+            for record in live:
+                found.update(self.known([record]))
+            return found
+        rows = Reservation.objects.filter(
+            Q(placed_at__in=[record.placed_at for record in live]) | Q(status__in=Reservation.LIVE),
+            book__in=titles.values(),
+            member__in=members.values(),
+        )
+        by_pair = {(row.book_id, row.member_id): row for row in rows}
+        for record in live:
+            row = by_pair.get((titles[record.title], members[record.member]))
+            if row is not None:
+                found[record.key] = row
+        return found
+
+    def add(self, records: Sequence[ReservationRecord], *, at: datetime) -> Sequence[str]:
+        titles = self._references.titles(record.title for record in records)
+        members = self._references.members(record.member for record in records)
+        ready = [
+            _Place(record, members[record.member], titles[record.title])
+            for record in records
+            if members[record.member] != TO_COME and titles[record.title] != TO_COME
+        ]
+        if ready:
+            _queue(ready, at=at)
+            self.touched.update(place.book_id for place in ready)
+        return [""] * len(records)
+
+    def revise(self, record: ReservationRecord, known: Reservation | None, *, at: datetime) -> Taken:
+        if known is None:
+            return Taken("left out")
+        self.touched.add(known.book_id)
+        return Taken("unchanged")
+
+
+@dataclass(frozen=True)
+class _Place:
+    record: ReservationRecord
+    member_id: int
+    book_id: int
+
+
+@operation
+def _queue(places: Sequence[_Place], *, at: datetime) -> None:
+    """Raises RowError for somebody who cannot wait for the title."""
+    members: dict[int, Member] = lock_all(Member.objects, (place.member_id for place in places))
+    books: dict[int, Book] = lock_all(Book.objects.held(), (place.book_id for place in places))
+    barcodes = [place.record.barcode for place in places if place.record.barcode]
+    copies = {copy.barcode: copy for copy in Copy.objects.filter(barcode__in=barcodes).select_related("branch")}
+    holders = set(Copy.objects.filter(book__in=books, status=Copy.Status.ON_LOAN).values_list("book_id", "holder_id"))
+    reservations = []
+    for place in places:
+        member, book = members[place.member_id], books[place.book_id]
+        if (book.pk, member.pk) in holders:
+            raise RowError(f"{member} has “{book}” on loan, and need not wait for it.")
+        reservations.append(_reservation(place.record, member, book, copies.get(place.record.barcode), at=at))
+    Reservation.objects.bulk_create(reservations)
+    record(*(told for reservation in reservations for told in _events(reservation)))
+
+
+def _reservation(
+    record: ReservationRecord, member: Member, book: Book, copy: Copy | None, *, at: datetime
+) -> Reservation:
+    if record.status == Status.READY:
+        if copy is None or copy.book_id != book.pk or not copy.is_available:
+            raise RowError(f"Copy {record.barcode} of “{book}” is not there to be set aside.")
+        copy.move(Copy.Status.ON_HOLD_SHELF, holder=member)
+    else:
+        copy = None
+    shelf_until = record.shelf_until
+    if copy is not None and shelf_until is None:
+        shelf_until = copy.branch.end_of_day(at, days=policy_for(member, book).shelf_days)
+    return Reservation(
+        book=book,
+        member=member,
+        status=record.status,
+        placed_at=record.placed_at,
+        priority=record.priority,
+        needed_by=record.needed_by,
+        branch=record.branch or member.branch,
+        copy=copy,
+        shelf_until=shelf_until if copy is not None else None,
+    )
+
+
+def _events(reservation: Reservation) -> list[Event]:
+    where: dict[str, int | None] = {
+        "book_id": reservation.book_id,
+        "member_id": reservation.member_id,
+        "reservation_id": reservation.pk,
+    }
+    at = reservation.placed_at
+    told = [event(Event.Kind.RESERVE, at=at, override=OVERRIDDEN, **where)]
+    if reservation.priority:
+        reason = "imported"
+        told.append(event(Event.Kind.REORDER, at=at, before=0, priority=reservation.priority, reason=reason, **where))
+    if reservation.status == Status.SUSPENDED:
+        told.append(event(Event.Kind.SUSPEND, at=at, **where))
+    if reservation.shelf_until is not None:
+        until = reservation.shelf_until.isoformat()
+        told.append(event(Event.Kind.HOLD, at=at, copy_id=reservation.copy_id, shelf_until=until, **where))
+    return told

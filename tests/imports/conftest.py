@@ -1,0 +1,5 @@
+"""What several of these tests use."""
+
+from tests.circulation.conftest import file
+
+__all__ = ["file"]

@@ -1,0 +1,119 @@
+"""Exporting a library, and making an equal one of it."""
+
+import json
+import threading
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+
+from circulation.exports import tables
+from circulation.invariants import broken
+from library.models import Book, Copy, Member
+from library.services import add_title, enrol
+from tests.circulation.commands import run
+from tests.imports.library import AT, ODD_TITLES, build, clear, described
+
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "marcxml"])
+def test_an_export_makes_an_equal_library(tmp_path, form):
+    build()
+    before = described()
+    run("export", tmp_path / "library", format=form)
+    clear()
+    assert described()["titles"] == []
+
+    ran = run("import_library", tmp_path / "library")
+
+    assert (ran.failure, ran.err) == (None, [])
+    assert described() == before
+    assert {copy[3] for copy in before["copies"]} == {*Copy.Status.values} - {"in_transit"}
+    assert {reservation[2] for reservation in before["reservations"]} == {"waiting", "suspended", "ready"}
+    assert broken() == []
+    assert add_title(at=AT, title="New").pk > max(row[0] for row in before["titles"])
+    assert enrol(at=AT, first_name="New").pk > max(row[0] for row in before["members"])
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "marcxml"])
+def test_importing_what_was_exported_changes_nothing_where_it_came_from(tmp_path, form):
+    build()
+    before = described()
+    run("export", tmp_path / "library", format=form)
+
+    ran = run("import_library", tmp_path / "library")
+
+    assert (ran.failure, ran.err) == (None, [])
+    assert described() == before
+    reports = [line.rpartition(": ")[2] for line in ran.out if line.endswith("refused.")]
+    assert reports
+    assert all(report.startswith("0 added, 0 changed, ") for report in reports)
+
+
+def test_titles_survive_unchanged_in_each_format_and_are_found(tmp_path):
+    build()
+    for form in ("csv", "json", "marcxml"):
+        run("export", tmp_path / form, format=form)
+        clear()
+        assert run("import_library", tmp_path / form).failure is None
+        assert list(Book.objects.order_by("pk").values_list("title", flat=True))[: len(ODD_TITLES)] == list(ODD_TITLES)
+
+
+def test_json_is_typed_and_csv_is_plain(tmp_path):
+    add_title(at=AT, title="Emma", published_year=1815)
+
+    run("export", tmp_path / "json", format="json")
+    run("export", tmp_path / "csv")
+
+    [title] = json.loads((tmp_path / "json" / "titles.json").read_text())
+    assert (title["published_year"], title["in_circulation"], title["isbn"]) == (1815, True, "")
+    head, line = (tmp_path / "csv" / "titles.csv").read_text().splitlines()
+    assert head.startswith("circdesk_id,title,authors,isbn,")
+    assert line == f"{title['circdesk_id']},Emma,,,,,,1815,true,,"
+
+
+def test_an_empty_library_is_exported_without_empty_files(tmp_path):
+    run("export", tmp_path / "library")
+
+    assert sorted(path.name for path in (tmp_path / "library").iterdir()) == ["branches.csv", "policies.csv"]
+
+
+def test_an_export_never_writes_over_anything(tmp_path):
+    (tmp_path / "library").mkdir()
+
+    assert run("export", tmp_path / "library").failure == f"{tmp_path / 'library'} cannot be made: File exists."
+    assert run("export", tmp_path / "no" / "library").failure.endswith("cannot be made: No such file or directory.")
+
+
+def test_an_export_that_fails_leaves_nothing(tmp_path, monkeypatch):
+    build()
+    monkeypatch.setattr(
+        "circulation.management.commands.export.write_csv", lambda *_: (_ for _ in ()).throw(OSError("No space left."))
+    )
+
+    assert run("export", tmp_path / "library").failure == "No space left. Nothing was written."
+    assert not (tmp_path / "library").exists()
+
+
+def test_an_export_is_of_one_moment(tmp_path, monkeypatch):
+    """Somebody adds a title after the first table was written: neither the title nor its copy is in it."""
+    add_title(at=AT, title="Emma", copies=1)
+    branches = tables.TABLES["branches"][0]
+
+    def meanwhile():
+        rows = list(branches())
+        somebody = threading.Thread(target=lambda: (add_title(at=AT, title="Persuasion", copies=1), connection.close()))
+        somebody.start()
+        somebody.join()
+        return iter(rows)
+
+    monkeypatch.setitem(tables.TABLES, "branches", (meanwhile, tables.TABLES["branches"][1]))
+    out = StringIO()
+    call_command("export", str(tmp_path / "library"), stdout=out)
+
+    assert "titles: 1\ncopies: 1\n" in out.getvalue()
+    assert len((tmp_path / "library" / "titles.csv").read_text().splitlines()) == 2
+    assert Book.objects.count() == 2
+    assert Member.objects.count() == 0
