@@ -34,7 +34,8 @@ from reservations.titles import edit_title
 # What is kept of a title besides the title itself, with the lengths of the model.
 _LENGTHS = {"authors": 1000, "publisher": 120, "category": 50, "language": 35}
 _YEARS = range(-5000, 3000)
-_YEAR = re.compile(r"(?<![\d.])-?\d{1,4}(?!\d)")
+_WHOLE_YEAR = re.compile(r"(-?\d{1,4})(\.0*)?")  # a spreadsheet's, perhaps
+_YEAR = re.compile(r"(?<!\d)(-?\d{4})(?!\d)")
 _HANDED_OUT = (Copy.Status.ON_LOAN, Copy.Status.ON_HOLD_SHELF)
 _BARCODE = re.compile(BARCODE)
 _BETWEEN = re.compile(r"[;,|\s]+")
@@ -278,9 +279,9 @@ def _isbn(given: Mapping[str, Any], notes: list[str]) -> str:
 
 def _year(given: Mapping[str, Any], notes: list[str]) -> int | None:
     written = str(given.get("published_year", "")).strip()
-    found = _YEAR.search(written)
-    if found and int(found[0]) in _YEARS:
-        return int(found[0])
+    found = _WHOLE_YEAR.fullmatch(written) or _YEAR.search(written)
+    if found and int(found[1]) in _YEARS:
+        return int(found[1])
     if written:
         notes.append(f"{written[:40]!r} is not a year: left out.")
     return None

@@ -7,7 +7,7 @@ import io
 from collections.abc import Collection
 
 from circulation.imports.columns import KNOWN, folded, listed
-from circulation.imports.rows import TOO_LONG, FileError, Items, Refused, Row
+from circulation.imports.rows import TOO_LONG, FileError, Items, Refused, Row, counted
 from circulation.imports.source import Source
 
 _SEPARATORS = ",;\t|"
@@ -42,12 +42,10 @@ def rows(source: Source) -> Items:
             row = Row(line, tuple(zip(names, values, strict=False)))
             if len(values) == len(names):
                 yield row
-            elif len(values) < len(names):
-                missing = tuple((name, "") for name in names[len(values) :])
-                reason = f"{len(values)} values for {len(names)} columns."
-                yield Refused(line, reason, row=Row(line, row.pairs + missing))
-            else:
-                yield Refused(line, f"{len(values)} values for {len(names)} columns.", row=row)
+                continue
+            missing = tuple((name, "") for name in names[len(values) :])
+            reason = f"{counted(len(values), 'value')} for {counted(len(names), 'column')}."
+            yield Refused(line, reason, row=Row(line, row.pairs + missing))
     except csv.Error as error:
         line = reader.line_num
         if "field larger" in str(error):

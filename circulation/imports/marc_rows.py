@@ -57,7 +57,7 @@ def exchange_rows(source: Source) -> Items:
             if not beginning.isdigit() or len(beginning) < 5:
                 raise FileError(f"is damaged: record {number} does not begin with its length.")
             length = int(beginning)
-            data = beginning + file.read(length - 5)
+            data = beginning + file.read(max(length - 5, 0))
             if length < 25 or len(data) < length:
                 raise FileError(f"breaks off in record {number}. Is the file complete?")
             if data[-1:] != b"\x1d":
@@ -197,8 +197,9 @@ def _authors(record: Record) -> str:
 def _name(field: Field) -> str:
     codes = ("a", "b", "c") if field.tag.endswith("00") else ("a", "b")
     name = " ".join(part.strip() for part in field.get_subfields(*codes)).rstrip(_ISBD)
-    # A full stop ends the field, not an initial.
-    return name[:-1] if name.endswith(".") and len(name.split()[-1].strip(".")) > 1 else name
+    # A full stop ends the field, if it does not end an initial or a short form.
+    last = name.rpartition(" ")[2]
+    return name[:-1] if len(last) > 3 and last.find(".") == len(last) - 1 else name
 
 
 def _isbns(record: Record) -> Iterator[str]:

@@ -79,8 +79,6 @@ class People(Kind[MemberRecord, KnownMember]):
         self.added: set[str] = set()  # the keys, and cards, of those who were added
 
     def expect(self, row: Row) -> Iterable[str]:
-        if row.record:
-            raise FileError("is a file of catalogue records. Import it with import_books.")
         self._columns.expect(row)
         if not self._columns.given(row) & set(_NAMES):
             raise FileError(

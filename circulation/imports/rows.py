@@ -60,3 +60,7 @@ REASON = "refused_because"
 
 Item = Row | Refused | Note
 Items = Iterator[Item]
+
+
+def counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

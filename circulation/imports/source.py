@@ -127,7 +127,7 @@ class Source:
         with self.binary() as file:
             while chunk := file.read(_CHUNK):
                 text = decoder.decode(chunk)
-                seen = seen or not text.isspace()
+                seen = seen or bool(text.strip())
                 if "\0" in text:
                     raise FileError("is not a text file.")
             decoder.decode(b"", final=True)

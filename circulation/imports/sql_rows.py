@@ -11,7 +11,7 @@ from typing import Any, TextIO
 from sqlglot import ErrorLevel, ParseError, Token, TokenError, TokenType, exp
 from sqlglot.dialects import Dialect
 
-from circulation.imports.rows import ENOUGH_DIGITS, FileError, Item, Items, Note, Refused, Row, RowError
+from circulation.imports.rows import ENOUGH_DIGITS, FileError, Item, Items, Note, Refused, Row, RowError, counted
 from circulation.imports.source import Source
 from circulation.imports.spool import Spool
 
@@ -224,7 +224,7 @@ def _row(line: int, table: str, columns: list[str] | None, values: list[exp.Expr
     if columns is None:
         return Refused(line, f"Name the columns: INSERT INTO {table} (...) VALUES (...).", table)
     if len(values) != len(columns):
-        return Refused(line, f"{_counted(len(values), 'value')} for {_counted(len(columns), 'column')}.", table)
+        return Refused(line, f"{counted(len(values), 'value')} for {counted(len(columns), 'column')}.", table)
     try:
         return Row(line, tuple(zip(columns, map(_value, values), strict=True)), table)
     except RowError as problem:
@@ -247,7 +247,3 @@ def _value(node: exp.Expression) -> Any:
 
 def _number(digits: str) -> int | Decimal:
     return int(digits[:ENOUGH_DIGITS]) if digits.isdecimal() else Decimal(digits)
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -131,9 +131,15 @@ def described() -> dict[str, list[tuple]]:
             Reservation.objects.live()
             .order_by("book", "priority", "placed_at", "pk")
             .values_list(
-                "book", "member", "status", "priority", "placed_at", "needed_by", "copy__barcode", "shelf_until",
+                "book",
+                "member",
+                "status",
+                "priority",
+                "placed_at",
+                "needed_by",
+                "copy__barcode",
+                "shelf_until",
                 "branch__name",
-            )  # fmt: skip
+            )
         ),
     }
-

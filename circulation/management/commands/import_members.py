@@ -6,9 +6,11 @@ from typing import Any
 from circulation.imports.branches import Branches, Categories
 from circulation.imports.columns import MEMBER
 from circulation.imports.command import AnyKind, FileImport, is_challenge, source_named
+from circulation.imports.files import MARC
 from circulation.imports.members import Members
 from circulation.imports.people import People
 from circulation.imports.reading import File
+from circulation.imports.rows import FileError
 
 
 class Command(FileImport):
@@ -20,6 +22,8 @@ class Command(FileImport):
     fields = MEMBER
 
     def kind_for(self, file: File, named: Mapping[str, str], options: dict[str, Any]) -> AnyKind:
+        if file.reader in MARC:
+            raise FileError("is a file of catalogue records. Import it with import_books.")
         if not named and is_challenge(file.items.first_row, "memberid", "membername"):
             return Members()
         return People(
