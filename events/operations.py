@@ -43,6 +43,10 @@ def rehearsing(yes: bool = True) -> Iterator[None]:
         _rehearsing.reset(token)
 
 
+def is_rehearsing() -> bool:
+    return _rehearsing.get()
+
+
 class Restart(Exception):
     """What an operation learned under its locks calls for other locks: undo everything and begin again."""
 

@@ -9,18 +9,24 @@ from datetime import datetime
 from django.db import connection, models
 
 from events.models import Event
-from events.operations import operation, require_transaction
+from events.operations import is_rehearsing, operation, require_transaction
 from events.recording import event, record
 from library.models import Book, Branch, Copy, Member
 from library.services import default_barcode, default_card_number, next_ids
 
 
-@operation
 def keep_ids_free(model: type[models.Model], *, up_to: int) -> None:
     """From now on PostgreSQL numbers new rows above `up_to`, so that it gives nobody an id that a file brings.
 
-    Raises Busy while somebody else's transaction has just taken a number.
+    Raises Busy while somebody else's transaction has just taken a number. Does nothing in a rehearsal, because
+    sequences are not undone.
     """
+    if not is_rehearsing():
+        _keep_ids_free(model, up_to=up_to)
+
+
+@operation
+def _keep_ids_free(model: type[models.Model], *, up_to: int) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_get_serial_sequence(%s, 'id')", [model._meta.db_table])
         sequence = cursor.fetchone()[0]

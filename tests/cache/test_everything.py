@@ -14,7 +14,7 @@ from circulation.services import check_out
 from events.operations import operation
 from events.relay import relay_pending
 from library import cache
-from library.bulk import create_titles
+from library.bulk import NewTitle, create_titles
 from library.exceptions import BookNotFound
 from library.models import Book
 from library.services import edit_copy
@@ -60,7 +60,7 @@ def test_lists_count_the_titles_of_each_branch_as_they_are(client):
 
 def test_titles_that_come_many_at_once_are_in_the_lists_at_once(client):
     assert client.get("/api/books/").json()["data"]["results"] == []
-    books = {Book(pk=1, title="Emma"): 1, Book(pk=2, title="Persuasion"): 3}
+    books = [NewTitle(Book(pk=1, title="Emma"), copies=1), NewTitle(Book(pk=2, title="Persuasion"), copies=3)]
 
     operation(lambda: create_titles(books, branch=main_branch(), at=NOW))()
 
@@ -72,7 +72,7 @@ def test_a_title_that_was_asked_for_before_it_came_is_found():
     with pytest.raises(BookNotFound):
         availability.of(7)
 
-    operation(lambda: create_titles({Book(pk=7, title="Emma"): 2}, branch=main_branch(), at=NOW))()
+    operation(lambda: create_titles([NewTitle(Book(pk=7, title="Emma"), copies=2)], branch=main_branch(), at=NOW))()
 
     assert availability.of(7)["total"] == 2
 

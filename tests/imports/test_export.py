@@ -15,7 +15,7 @@ from library.services import add_title, enrol
 from tests.circulation.commands import run
 from tests.imports.library import AT, ODD_TITLES, build, clear, described
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.mark.parametrize("form", ["csv", "json", "marcxml"])

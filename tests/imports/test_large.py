@@ -78,7 +78,7 @@ def test_what_was_read_can_be_read_again(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_an_import_that_was_killed_goes_on_where_it_was(tmp_path):
     path = table(tmp_path / "titles.csv", 6_000)
     process = in_a_process("import_books", str(path))
@@ -99,7 +99,7 @@ def test_an_import_that_was_killed_goes_on_where_it_was(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_an_import_that_is_stopped_says_how_to_go_on(tmp_path):
     path = table(tmp_path / "titles.csv", 6_000)
     process = in_a_process("import_books", str(path))
@@ -114,7 +114,7 @@ def test_an_import_that_is_stopped_says_how_to_go_on(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_two_imports_of_one_file_at_a_time_add_everything_once(tmp_path):
     path = table(tmp_path / "titles.csv", 2_000)
 
