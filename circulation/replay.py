@@ -29,10 +29,10 @@ from django.db.models import Max
 from django.utils import timezone
 
 from circulation.exceptions import NoCopyToFulfil, QueueEmpty
-from circulation.imports import json_rows
 from circulation.imports.fields import HIGHEST_ID, Fields
-from circulation.imports.rows import FileError, Refused, Row, RowError
-from circulation.imports.source import Source
+from circulation.imports.formats import json_rows
+from circulation.imports.formats.rows import FileError, Refused, Row, RowError
+from circulation.imports.formats.source import Source
 from circulation.models import CirculationEvent, Loan
 from circulation.services import Queued, check_out, fulfil_head, return_copy
 from events.exceptions import Busy, DomainError

@@ -2,67 +2,61 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
 
 from django.db import IntegrityError, transaction
+from django.db.models import Manager, Model
 
 from circulation.imports.fields import words
 from library.models import Branch, MemberCategory
 from library.services import main_branch, member_category_named
 
-_MODELS = Branch | MemberCategory
+M = TypeVar("M", bound=Model)
 
 
-class Branches:
+class ByName(Generic[M]):
     """Looked up once, and made when a file names one that is not there yet. Not made in a rehearsal."""
 
-    def __init__(self, *, rehearsing: bool = False) -> None:
-        self._rehearsing = rehearsing
-        self._known: dict[str, Branch] = {}
+    def __init__(self, model: type[M], usual: Callable[[], M], *, longest: int, rehearsing: bool) -> None:
+        self._named: Manager[M] = model._default_manager
+        self._what = str(model._meta.verbose_name)
+        self._usual, self._longest, self._rehearsing = usual, longest, rehearsing
+        self._known: dict[str, M] = {}
 
-    @cached_property
-    def main(self) -> Branch:
-        return main_branch()
+    @property
+    def usual(self) -> M:
+        """That of a record which names none."""
+        return self._known.get("") or self._known.setdefault("", self._usual())
 
-    def __getitem__(self, name: Any) -> Branch:
-        """The branch of this name, in any case; the main one without a name. Raises RowError."""
+    def __getitem__(self, name: Any) -> M:
+        """The one of this name, in any case; the usual one without a name. Raises RowError."""
         if name is None or not str(name).strip():
-            return self.main
-        wanted = words("branch", name, longest=120).strip()
-        branch = self._known.get(wanted.casefold()) or Branch.objects.filter(name__iexact=wanted).first()
-        if branch is None:
-            branch = self.main if self._rehearsing else _made(Branch, wanted)
-        self._known[wanted.casefold()] = branch
-        return branch
+            return self.usual
+        wanted = words(self._what, name, longest=self._longest).strip()
+        key = wanted.casefold()
+        if key not in self._known:
+            self._known[key] = self._there(wanted) or (self.usual if self._rehearsing else self._made(wanted))
+        return self._known[key]
+
+    def _there(self, name: str) -> M | None:
+        return self._named.filter(name__iexact=name).first()
+
+    def _made(self, name: str) -> M:
+        try:
+            with transaction.atomic():
+                return self._named.create(name=name)
+        except IntegrityError:  # somebody else was faster
+            return self._named.get(name__iexact=name)
 
 
-class Categories:
-    """As for branches."""
-
-    def __init__(self, *, rehearsing: bool = False) -> None:
-        self._rehearsing = rehearsing
-        self._known: dict[str, MemberCategory] = {}
-
-    @cached_property
-    def standard(self) -> MemberCategory:
-        return member_category_named(None)
-
-    def __getitem__(self, name: Any) -> MemberCategory:
-        """The category of this name, in any case; the standard one without a name. Raises RowError."""
-        if name is None or not str(name).strip():
-            return self.standard
-        wanted = words("category", name, longest=60).strip()
-        category = self._known.get(wanted.casefold()) or MemberCategory.objects.filter(name__iexact=wanted).first()
-        if category is None:
-            category = self.standard if self._rehearsing else _made(MemberCategory, wanted)
-        self._known[wanted.casefold()] = category
-        return category
+Branches = ByName[Branch]
+Categories = ByName[MemberCategory]
 
 
-def _made(model: type[Any], name: str) -> Any:
-    try:
-        with transaction.atomic():
-            return model.objects.create(name=name)
-    except IntegrityError:  # somebody else was faster
-        return model.objects.get(name__iexact=name)
+def branches(*, rehearsing: bool) -> Branches:
+    return ByName(Branch, main_branch, longest=120, rehearsing=rehearsing)
+
+
+def categories(*, rehearsing: bool) -> Categories:
+    return ByName(MemberCategory, lambda: member_category_named(None), longest=60, rehearsing=rehearsing)

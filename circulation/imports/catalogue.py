@@ -19,9 +19,9 @@ from circulation.imports import fields as values
 from circulation.imports.branches import Branches
 from circulation.imports.columns import TITLE, Columns, listed
 from circulation.imports.fields import HIGHEST_ID
+from circulation.imports.formats.rows import FileError, Row, RowError
 from circulation.imports.identity import identity
 from circulation.imports.loading import Kind, Taken
-from circulation.imports.rows import FileError, Row, RowError
 from circulation.imports.titles import LONGEST_TITLE, MOST_COPIES, add_missing_copies
 from events.operations import operation
 from library import isbn, locks

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from circulation.imports.rows import REASON, FileError, Row
+from circulation.imports.formats.rows import REASON, FileError, Row
 
 _MARKS = re.compile(r"[\W_]+")
 

@@ -14,11 +14,11 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError
 from django.utils import timezone
 
+from circulation.imports.formats.reading import File, read
+from circulation.imports.formats.rows import FileError, Refused, Row
 from circulation.imports.loading import Kind, Report, Told, load
 from circulation.imports.progress import bar
-from circulation.imports.reading import File, read
 from circulation.imports.refused import RefusedRows
-from circulation.imports.rows import FileError, Refused, Row
 from events.exceptions import DomainError
 from events.operations import rehearsing
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from circulation.imports.rows import REASON, Row, RowError
+from circulation.imports.formats.rows import REASON, Row, RowError
 
 # Above it, JSON clients that know only floating-point numbers confuse ids; and PostgreSQL's sequence has room left.
 HIGHEST_ID = 2**53 - 1

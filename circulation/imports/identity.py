@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from circulation.imports.fields import text, words
-from circulation.imports.rows import RowError
+from circulation.imports.formats.rows import RowError
 
 LONGEST_SOURCE = 60
 LONGEST_SOURCE_ID = 120

@@ -12,7 +12,7 @@ from typing import ClassVar, Generic, Literal, Protocol, TypeVar
 
 from django.db import IntegrityError
 
-from circulation.imports.rows import Item, Note, Refused, Row, RowError
+from circulation.imports.formats.rows import Item, Note, Refused, Row, RowError
 from events.exceptions import Busy, DomainError
 from events.operations import constraint_of
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from circulation.imports.fields import HIGHEST_ID, Fields
+from circulation.imports.formats.rows import Row, RowError
 from circulation.imports.loading import Kind, Taken
-from circulation.imports.rows import Row, RowError
 from events.models import Event
 from events.operations import operation
 from library.bulk import create_members, keep_ids_free

@@ -21,10 +21,10 @@ from circulation.imports import fields as values
 from circulation.imports.branches import Branches, Categories
 from circulation.imports.columns import MEMBER, Columns, listed
 from circulation.imports.fields import HIGHEST_ID
+from circulation.imports.formats.rows import FileError, Row, RowError
 from circulation.imports.identity import identity
 from circulation.imports.loading import Kind, Taken
 from circulation.imports.members import LONGEST_NAME
-from circulation.imports.rows import FileError, Row, RowError
 from events.models import Event
 from events.operations import operation
 from library.bulk import create_members, keep_ids_free
@@ -143,7 +143,7 @@ class People(Kind[MemberRecord, KnownMember]):
     def add(self, records: Sequence[MemberRecord], *, at: datetime) -> Sequence[str]:
         if ids := [record.id for record in records if record.id is not None]:
             keep_ids_free(Member, up_to=max(ids))
-        defaults = {"category": self._categories.standard, "branch": self._branches.main}
+        defaults = {"category": self._categories.usual, "branch": self._branches.usual}
         members = [
             Member(
                 pk=record.id, source=record.source, source_id=record.source_id, **{**defaults, **dict(record.fields)}

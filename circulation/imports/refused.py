@@ -10,9 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, TextIO
 
-from circulation.imports import csv_rows, marc_rows
-from circulation.imports.files import Reader
-from circulation.imports.rows import REASON, Refused, Row
+from circulation.imports.formats import csv_rows, marc_rows
+from circulation.imports.formats.files import Reader
+from circulation.imports.formats.rows import REASON, Refused, Row
 
 
 class RefusedRows:

@@ -19,8 +19,8 @@ from datetime import datetime
 from django.db.models import Count
 
 from circulation.imports.fields import HIGHEST_ID, Fields
+from circulation.imports.formats.rows import Row, RowError
 from circulation.imports.loading import Kind, Taken
-from circulation.imports.rows import Row, RowError
 from events.operations import operation
 from library import locks
 from library.bulk import NewTitle, create_titles, keep_ids_free

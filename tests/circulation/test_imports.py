@@ -11,7 +11,8 @@ from django.db import connection
 from django.utils import timezone
 
 from circulation import copies, members
-from circulation.imports import progress, sql_rows
+from circulation.imports import progress
+from circulation.imports.formats import sql_rows
 from circulation.invariants import broken
 from circulation.services import check_out
 from events.models import Event

@@ -11,7 +11,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from circulation.imports.reading import read
+from circulation.imports.formats.reading import read
 from circulation.invariants import broken
 from events.models import Event
 from library.models import Book, Copy
@@ -62,7 +62,7 @@ def test_reading_takes_the_same_memory_for_many_rows_as_for_few(tmp_path):
         path = table(tmp_path / f"{rows}.csv", rows)
         used.append(
             peak_memory(
-                "from pathlib import Path; from circulation.imports.reading import read; "
+                "from pathlib import Path; from circulation.imports.formats.reading import read; "
                 f"file = read(Path({str(path)!r})); assert sum(1 for _ in file.items) == {rows}; file.items.close()"
             )
         )

@@ -182,7 +182,7 @@ def test_entities_are_not_resolved(file, tmp_path):
 
 
 def test_an_element_without_end_is_not_kept_in_memory(file, monkeypatch):
-    from circulation.imports import marc_rows
+    from circulation.imports.formats import marc_rows
 
     monkeypatch.setattr(marc_rows, "LONGEST", 200_000)
     path = file(WHOLE.replace("Emma", "x" * 500_000))

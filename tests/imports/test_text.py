@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from circulation.imports import source
+from circulation.imports.formats import source
 from library.models import Book
 from library.search import found
 from tests.circulation.commands import run, titles

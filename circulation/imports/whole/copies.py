@@ -10,8 +10,8 @@ from circulation.imports import fields as values
 from circulation.imports.branches import Branches
 from circulation.imports.catalogue import barcode_in, copy_status
 from circulation.imports.columns import COPY, Columns
+from circulation.imports.formats.rows import Row, RowError
 from circulation.imports.loading import Kind, Taken
-from circulation.imports.rows import Row, RowError
 from circulation.imports.whole.references import TO_COME, Reference, References, title_in
 from events.operations import operation
 from library.bulk import NewCopy, create_items

@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from circulation.imports.rows import Item, Items, Note, Refused, Row
-from circulation.imports.spool import Spool
+from circulation.imports.formats.rows import Item, Items, Note, Refused, Row
+from circulation.imports.formats.spool import Spool
 
 # Which of Evergreen's tables a file is, by the columns that only it has.
 TABLES = {

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from circulation.imports.columns import BRANCH, COPY, LOAN, MEMBER, POLICY, RESERVATION, TITLE, Columns, folded, listed
-from circulation.imports.reading import File, read
-from circulation.imports.rows import FileError, Row
+from circulation.imports.formats.reading import File, read
+from circulation.imports.formats.rows import FileError, Row
 from circulation.imports.whole.evergreen import TABLES
 
 # In the order in which they need each other.

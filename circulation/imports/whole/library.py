@@ -8,15 +8,15 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from circulation.imports import csv_rows
-from circulation.imports.branches import Branches, Categories
+from circulation.imports.branches import branches, categories
 from circulation.imports.catalogue import Catalogue
+from circulation.imports.formats import csv_rows
+from circulation.imports.formats.reading import File
+from circulation.imports.formats.rows import Items, Row
+from circulation.imports.formats.spool import Spool
 from circulation.imports.loading import Kind
 from circulation.imports.members import Members
 from circulation.imports.people import People
-from circulation.imports.reading import File
-from circulation.imports.rows import Items, Row
-from circulation.imports.spool import Spool
 from circulation.imports.titles import Titles
 from circulation.imports.whole.copies import Copies
 from circulation.imports.whole.evergreen import Evergreen
@@ -54,18 +54,18 @@ class WholeLibrary:
 
     def __init__(self, folder: Folder, *, source: str, rehearsing: bool) -> None:
         self._folder, self._source, self._rehearsing = folder, source, rehearsing
-        branches, categories = Branches(rehearsing=rehearsing), Categories(rehearsing=rehearsing)
+        places, groups = branches(rehearsing=rehearsing), categories(rehearsing=rehearsing)
         has_copies = bool(folder.files["copies"] or "copies" in folder.evergreen)
-        catalogue = Catalogue(source=source, branches=branches, copies=0 if has_copies else 1, remember=rehearsing)
-        people = People(source=source, branches=branches, categories=categories, remember=rehearsing)
+        catalogue = Catalogue(source=source, branches=places, copies=0 if has_copies else 1, remember=rehearsing)
+        people = People(source=source, branches=places, categories=groups, remember=rehearsing)
         references = References(source, catalogue, people)
         zone = ZoneInfo(main_branch().time_zone)
-        self._reservations = Reservations(references, branches, zone=zone)
+        self._reservations = Reservations(references, places, zone=zone)
         self._kinds: dict[str, Kind[Any, Any]] = {
-            "branches": BranchRows(branches),
-            "policies": Policies(categories),
+            "branches": BranchRows(places),
+            "policies": Policies(groups),
             "titles": catalogue,
-            "copies": Copies(references, branches, remember=rehearsing),
+            "copies": Copies(references, places, remember=rehearsing),
             "members": people,
             "loans": Loans(references, zone=zone),
             "reservations": self._reservations,

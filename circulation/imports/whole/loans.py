@@ -13,8 +13,8 @@ from django.db.models import Count
 
 from circulation.imports import fields as values
 from circulation.imports.columns import LOAN, Columns
+from circulation.imports.formats.rows import Row, RowError
 from circulation.imports.loading import Kind, Taken
-from circulation.imports.rows import Row, RowError
 from circulation.imports.whole.references import TO_COME, Reference, References, member_in
 from circulation.models import Loan
 from events.models import Event

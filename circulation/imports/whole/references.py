@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from circulation.imports.catalogue import Catalogue
 from circulation.imports.fields import HIGHEST_ID, whole_number, words
+from circulation.imports.formats.rows import RowError
 from circulation.imports.people import People
-from circulation.imports.rows import RowError
 from library.models import Book, Copy, Member
 
 # In a rehearsal: it would be there by now.

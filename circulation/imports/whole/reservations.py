@@ -12,8 +12,8 @@ from django.db.models import Q
 from circulation.imports import fields as values
 from circulation.imports.branches import Branches
 from circulation.imports.columns import RESERVATION, Columns
+from circulation.imports.formats.rows import Row, RowError
 from circulation.imports.loading import Kind, Taken
-from circulation.imports.rows import Row, RowError
 from circulation.imports.whole.loans import lock_all
 from circulation.imports.whole.references import TO_COME, Reference, References, member_in, title_in
 from events.models import Event

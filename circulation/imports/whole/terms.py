@@ -12,8 +12,8 @@ from django.core.exceptions import ValidationError
 from circulation.imports import fields as values
 from circulation.imports.branches import Branches, Categories
 from circulation.imports.columns import BRANCH, POLICY, Columns
+from circulation.imports.formats.rows import Row, RowError
 from circulation.imports.loading import Kind, Taken
-from circulation.imports.rows import Row, RowError
 from events.operations import operation
 from library.models import Branch, LoanPolicy, MemberCategory, validate_time_zone
 

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from circulation.imports.branches import Branches
+from circulation.imports.branches import branches
 from circulation.imports.catalogue import Catalogue
 from circulation.imports.columns import TITLE
 from circulation.imports.command import AnyKind, FileImport, is_challenge, source_named
-from circulation.imports.reading import File
+from circulation.imports.formats.reading import File
 from circulation.imports.titles import Titles
 
 
@@ -22,5 +22,5 @@ class Command(FileImport):
     def kind_for(self, file: File, named: Mapping[str, str], options: dict[str, Any]) -> AnyKind:
         if not named and is_challenge(file.items.first_row, "bookid", "bookname", "numberofcopies"):
             return Titles()
-        branches = Branches(rehearsing=options["dry_run"])
-        return Catalogue(source=source_named(file, options), branches=branches, named=named)
+        places = branches(rehearsing=options["dry_run"])
+        return Catalogue(source=source_named(file, options), branches=places, named=named)

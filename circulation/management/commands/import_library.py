@@ -7,12 +7,12 @@ from typing import Any
 from django.core.management.base import CommandError
 from django.utils import timezone
 
-from circulation.imports import csv_rows, marc_rows
 from circulation.imports.command import Import
-from circulation.imports.files import Reader
+from circulation.imports.formats import csv_rows, marc_rows
+from circulation.imports.formats.files import Reader
+from circulation.imports.formats.reading import File
+from circulation.imports.formats.rows import FileError
 from circulation.imports.loading import Report
-from circulation.imports.reading import File
-from circulation.imports.rows import FileError
 from circulation.imports.whole.folder import opened
 from circulation.imports.whole.library import WholeLibrary
 

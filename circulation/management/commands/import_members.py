@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from circulation.imports.branches import Branches, Categories
+from circulation.imports.branches import branches, categories
 from circulation.imports.columns import MEMBER
 from circulation.imports.command import AnyKind, FileImport, is_challenge, source_named
-from circulation.imports.files import MARC
+from circulation.imports.formats.files import MARC
+from circulation.imports.formats.reading import File
+from circulation.imports.formats.rows import FileError
 from circulation.imports.members import Members
 from circulation.imports.people import People
-from circulation.imports.reading import File
-from circulation.imports.rows import FileError
 
 
 class Command(FileImport):
@@ -28,7 +28,7 @@ class Command(FileImport):
             return Members()
         return People(
             source=source_named(file, options),
-            branches=Branches(rehearsing=options["dry_run"]),
-            categories=Categories(rehearsing=options["dry_run"]),
+            branches=branches(rehearsing=options["dry_run"]),
+            categories=categories(rehearsing=options["dry_run"]),
             named=named,
         )

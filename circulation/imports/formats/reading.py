@@ -7,11 +7,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from circulation.imports.files import Reader, reader_of
+from circulation.imports.formats.files import Reader, reader_of
+from circulation.imports.formats.rows import FileError, Note
+from circulation.imports.formats.source import Source
+from circulation.imports.formats.spool import Spool
 from circulation.imports.progress import bar
-from circulation.imports.rows import FileError, Note
-from circulation.imports.source import Source
-from circulation.imports.spool import Spool
 
 _NOW_AND_THEN = 200  # items
 

@@ -18,8 +18,8 @@ from defusedxml.expatreader import DefusedExpatParser
 from pymarc import Field, Record, XmlHandler, record_to_xml
 from pymarc.exceptions import PymarcException
 
-from circulation.imports.rows import LONGEST, TOO_LONG, FileError, Items, Refused, Row
-from circulation.imports.source import Source
+from circulation.imports.formats.rows import LONGEST, TOO_LONG, FileError, Items, Refused, Row
+from circulation.imports.formats.source import Source
 
 _CHUNK = 65_536
 _LEADER = re.compile(rb"\d{5}[a-z][a-z].{3}22\d{5}.{3}4500", re.DOTALL)

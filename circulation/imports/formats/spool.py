@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import tempfile
 
-from circulation.imports.rows import Item, Items, Row
+from circulation.imports.formats.rows import Item, Items, Row
 
 _MANY = 200  # written and read together
 

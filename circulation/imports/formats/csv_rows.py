@@ -7,8 +7,8 @@ import io
 from collections.abc import Collection
 
 from circulation.imports.columns import KNOWN, folded, listed
-from circulation.imports.rows import TOO_LONG, FileError, Items, Refused, Row, counted
-from circulation.imports.source import Source
+from circulation.imports.formats.rows import TOO_LONG, FileError, Items, Refused, Row, counted
+from circulation.imports.formats.source import Source
 
 _SEPARATORS = ",;\t|"
 

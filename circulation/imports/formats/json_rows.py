@@ -6,8 +6,8 @@ import json
 import re
 from typing import Any, TextIO
 
-from circulation.imports.rows import ENOUGH_DIGITS, LONGEST, TOO_LONG, FileError, Items, Refused, Row
-from circulation.imports.source import Source
+from circulation.imports.formats.rows import ENOUGH_DIGITS, LONGEST, TOO_LONG, FileError, Items, Refused, Row
+from circulation.imports.formats.source import Source
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _CHUNK = 65_536

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from circulation.imports import csv_rows, json_rows, marc_rows, sql_rows
-from circulation.imports.rows import FileError, Items
-from circulation.imports.source import Source
+from circulation.imports.formats import csv_rows, json_rows, marc_rows, sql_rows
+from circulation.imports.formats.rows import FileError, Items
+from circulation.imports.formats.source import Source
 
 Reader = Callable[[Source], Items]
 

@@ -11,9 +11,19 @@ from typing import Any, TextIO
 from sqlglot import ErrorLevel, ParseError, Token, TokenError, TokenType, exp
 from sqlglot.dialects import Dialect
 
-from circulation.imports.rows import ENOUGH_DIGITS, FileError, Item, Items, Note, Refused, Row, RowError, counted
-from circulation.imports.source import Source
-from circulation.imports.spool import Spool
+from circulation.imports.formats.rows import (
+    ENOUGH_DIGITS,
+    FileError,
+    Item,
+    Items,
+    Note,
+    Refused,
+    Row,
+    RowError,
+    counted,
+)
+from circulation.imports.formats.source import Source
+from circulation.imports.formats.spool import Spool
 
 # The first that reads the whole file is taken: "names" first, then `names` and \' , then [names].
 DIALECTS = ("postgres", "mysql", "tsql")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
-from circulation.imports.rows import LONGEST, TOO_LONG, FileError
+from circulation.imports.formats.rows import LONGEST, TOO_LONG, FileError
 
 HEAD = 65_536  # bytes that show what kind of file it is
 _CHUNK = 1 << 20
