@@ -5,11 +5,13 @@ PYTHON ?= python3
 WORKERS ?= 2
 ARGS ?=
 
-.PHONY: help run test lint format clean
+.PHONY: help run test simulate bench lint format clean
 
 help:
 	@echo "make run      the service with its demo library on http://127.0.0.1:8000 (HOST, PORT, LOCAL_DIR)"
 	@echo "make test     all tests, on servers of their own (ARGS='-k queue' picks, WORKERS=4)"
+	@echo "make simulate a library's life from a few seeds, with 1 and with 8 desks at once (ARGS='--events 5000')"
+	@echo "make bench    speed and memory beside floors, into benchmarks/RESULTS.md (BOOKS=books.csv)"
 	@echo "make lint     format, lint, types, import rules, missing migrations"
 	@echo "make format   lays out the code"
 	@echo "make clean    removes .venv, caches, and the private servers WITH their data"
@@ -21,6 +23,17 @@ run:
 test:
 	$(call install,requirements-dev.txt)
 	@exec .venv/bin/python -m pytest -n $(WORKERS) $(ARGS)
+
+# Each in a database of its own on the servers of manage.py.
+simulate:
+	$(call install,requirements.txt)
+	@for run in "--seed 1" "--seed 2" "--seed 3 --workers 8"; do \
+		.venv/bin/python manage.py simulate --events 500 $$run $(ARGS) && echo || exit 1; \
+	done
+
+bench:
+	$(call install,requirements.txt)
+	@exec .venv/bin/python -m benchmarks
 
 lint:
 	$(call install,requirements-dev.txt)

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError
 
-from circulation.imports.rows import FileError
+from circulation.imports.formats.rows import FileError
 from circulation.replay import Outcome, Standing, TraceEvent, read_trace, replay, standing
 from events.exceptions import Busy
 
