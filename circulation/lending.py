@@ -16,8 +16,9 @@ from circulation.exceptions import (
 )
 from circulation.facts import Facts
 from circulation.models import Loan
+from circulation.writing import write_lending
 from events.models import Event
-from events.recording import event, record
+from events.recording import event
 from library.exceptions import CopyNotCirculating, Refusal
 from library.models import Book, Copy, Member
 from library.rules import member_refusals
@@ -114,24 +115,22 @@ def lend(
     assert copy is not None
     was_available = copy.is_available
     due_at = copy.branch.end_of_day(at, days=days if days is not None else facts.policy.loan_days)
-    copy.move(Copy.Status.ON_LOAN, holder=member, due_at=due_at)
-    loan = Loan.objects.create(book=book, copy=copy, member=member, lent_at=at, due_at=due_at)
-    record(
-        event(
-            Event.Kind.CHECKOUT,
-            at=at,
-            book_id=book.pk,
-            copy_id=copy.pk,
-            member_id=member.pk,
-            loan_id=loan.pk,
-            reservation_id=facts.reservation_id,
-            barcode=copy.barcode,
-            due_at=due_at.isoformat(),
-            open=facts.open_loans,
-            limit=facts.policy.max_loans,
-            override=overridden,
-        )
+    copy.become(Copy.Status.ON_LOAN, holder=member, due_at=due_at)
+    loan = Loan(book=book, copy=copy, member=member, lent_at=at, due_at=due_at)
+    told = event(
+        Event.Kind.CHECKOUT,
+        at=at,
+        book_id=book.pk,
+        copy_id=copy.pk,
+        member_id=member.pk,
+        reservation_id=facts.reservation_id,
+        barcode=copy.barcode,
+        due_at=due_at.isoformat(),
+        open=facts.open_loans,
+        limit=facts.policy.max_loans,
+        override=overridden,
     )
+    write_lending(loan, copy, told)
     if facts.reservation_id is not None:
         reservation = Reservation.objects.select_related("copy").get(pk=facts.reservation_id)
         line.fulfil_with(reservation, copy, at=at, loan_id=loan.pk)

@@ -17,9 +17,10 @@ from circulation.exceptions import (
     RenewalBlockedByReservation,
     RenewalLimitReached,
 )
-from circulation.facts import facts_for
+from circulation.facts import facts_for, open_loan
 from circulation.lending import copy_reason, is_takeable, lend, member_reasons, title_reasons
 from circulation.models import Loan
+from circulation.writing import write_return
 from events.models import Event
 from events.operations import Restart, operation
 from events.recording import event, record
@@ -27,6 +28,7 @@ from library import locks
 from library.exceptions import (
     NO_OVERRIDE,
     BookNotFound,
+    CopyNotFound,
     MemberNotFound,
     NotFound,
     Override,
@@ -130,9 +132,13 @@ def return_copy(
     `fulfil_on_return` defaults to the setting of that name; `override` is for the loan that it may make.
     Raises CopyNotOnLoan, and not-found errors.
     """
-    book, loan = _lock_open_loan(barcode=barcode, loan_id=loan_id, member_id=member_id, book_id=book_id)
-    _close(loan, Event.Kind.RETURN, at=at)
-    loan.copy.move(Copy.Status.AVAILABLE)
+    book, loan, has_line = _lock_open_loan(
+        at=at, barcode=barcode, loan_id=loan_id, member_id=member_id, book_id=book_id
+    )
+    loan.copy.become(Copy.Status.AVAILABLE)
+    write_return(loan, loan.copy, _ended(loan, Event.Kind.RETURN, at=at))
+    if not has_line:
+        return Returned(loan, Next("shelve"))
     if (fulfil_on_return or settings.FULFIL_ON_RETURN) == "loan":
         reservation = _lend_to_head(book, loan.copy, at=at, override=override)
         if reservation is not None:
@@ -151,19 +157,27 @@ def next_for(copy: Copy, ready: list[Reservation]) -> Next:
 def close_loan_as_lost(copy: Copy, *, at: datetime, reason: str = "") -> Loan:
     """End the open loan of a copy that will not come back. The caller holds the book's lock and moves the copy."""
     loan = Loan.objects.active().select_related("copy").get(copy=copy)
-    _close(loan, Event.Kind.LOST, at=at, reason=reason)
+    told = _ended(loan, Event.Kind.LOST, at=at, reason=reason)
+    loan.save(update_fields=["returned_at"])
+    record(told)
     return loan
 
 
 def _lock_open_loan(
-    *, barcode: str | None = None, loan_id: int | None = None, member_id: int | None = None, book_id: int | None = None
-) -> tuple[Book, Loan]:
-    """The title, locked, and its one open loan that is meant."""
-    loans = Loan.objects.active().select_related("copy__branch", "member__branch", "member__category")
+    *,
+    at: datetime,
+    barcode: str | None = None,
+    loan_id: int | None = None,
+    member_id: int | None = None,
+    book_id: int | None = None,
+) -> tuple[Book, Loan, bool]:
+    """The title, locked; its one open loan that is meant; and whether somebody eligible waits for the title."""
     if barcode is not None:
-        book, copy = locks.lock_book_of_copy(barcode)
-        loan = loans.filter(copy=copy).first()
-        nothing = f"Copy {barcode} is not on loan. It is {copy.get_status_display().lower()}."
+        book = locks.lock_book_by_barcode(barcode)
+        found = open_loan(book, at=at, barcode=barcode)
+        if found.copy is None:  # given another barcode while we waited
+            raise CopyNotFound(barcode)
+        nothing = f"Copy {barcode} is not on loan. It is {found.copy.get_status_display().lower()}."
     elif loan_id is not None:
         # loan.book never changes
         title_id = Loan.objects.filter(pk=loan_id).values_list("book_id", flat=True).first()
@@ -174,36 +188,33 @@ def _lock_open_loan(
             book = locks.lock_book(title_id)
         except BookNotFound as error:  # a title is not withdrawn before all its loans have ended
             raise CopyNotOnLoan(nothing) from error
-        loan = loans.filter(pk=loan_id).first()
+        found = open_loan(book, at=at, loan_id=loan_id)
     else:
         assert member_id is not None
         assert book_id is not None
         book = locks.lock_book(book_id)
-        loan = loans.filter(member_id=member_id, book=book).first()
-        if loan is None and not Member.objects.filter(pk=member_id).exists():
+        found = open_loan(book, at=at, member_id=member_id)
+        if found.loan is None and not Member.objects.filter(pk=member_id).exists():
             raise MemberNotFound(member_id)
         nothing = f"“{book.title}” is not on loan to member {member_id}."
-    if loan is None:
+    if found.loan is None:
         raise CopyNotOnLoan(nothing)
-    loan.book = loan.copy.book = book
-    return book, loan
+    return book, found.loan, found.has_line
 
 
-def _close(loan: Loan, kind: Event.Kind, *, at: datetime, reason: str = "") -> None:
+def _ended(loan: Loan, kind: Event.Kind, *, at: datetime, reason: str = "") -> Event:
+    """End a loan, not yet saved. Returns the event that tells of it."""
     loan.returned_at = at
-    loan.save(update_fields=["returned_at"])
-    record(
-        event(
-            kind,
-            at=at,
-            book_id=loan.book_id,
-            copy_id=loan.copy_id,
-            member_id=loan.member_id,
-            loan_id=loan.pk,
-            barcode=loan.copy.barcode,
-            overdue=loan.due_at < at,
-            reason=reason or None,
-        )
+    return event(
+        kind,
+        at=at,
+        book_id=loan.book_id,
+        copy_id=loan.copy_id,
+        member_id=loan.member_id,
+        loan_id=loan.pk,
+        barcode=loan.copy.barcode,
+        overdue=loan.due_at < at,
+        reason=reason or None,
     )
 
 
@@ -241,7 +252,7 @@ def renew(
     Raises CopyNotOnLoan, RenewalLimitReached, RenewalBlockedByReservation when somebody waits for the title, and
     what `member_refusals` says.
     """
-    book, loan = _lock_open_loan(barcode=barcode, loan_id=loan_id)
+    book, loan, _ = _lock_open_loan(at=at, barcode=barcode, loan_id=loan_id)
     member = loan.member
     assert member is not None  # an open loan has its member, by constraint
     policy = policy_for(member, book)

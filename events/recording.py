@@ -53,4 +53,9 @@ def record(*events: Event) -> None:
     require_transaction()
     if events:
         Event.objects.bulk_create(events)
-        recorded.send(Event, events=events)
+        announce(*events)
+
+
+def announce(*events: Event) -> None:
+    """Tell whoever must know at once of events that were just written. `record` does it by itself."""
+    recorded.send(Event, events=events)

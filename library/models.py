@@ -199,13 +199,17 @@ class Copy(models.Model):
 
         Raises InvalidTransition for a step that is not in the table.
         """
+        self.become(to, holder=holder, due_at=due_at)
+        self.save(update_fields=["status", "holder", "due_at"])
+
+    def become(self, to: Copy.Status, *, holder: Member | None = None, due_at: datetime | None = None) -> None:
+        """The same without saving it, for who writes more at once."""
         if to not in self.TRANSITIONS[self.status]:
             raise InvalidTransition(
                 f"Copy {self.barcode} is {self.get_status_display().lower()} and cannot become {to.label.lower()}.",
                 status=self.status,
             )
         self.status, self.holder, self.due_at = to, holder, due_at
-        self.save(update_fields=["status", "holder", "due_at"])
 
     @property
     def is_available(self) -> bool:

@@ -11,6 +11,7 @@ from rest_framework.views import APIView
 
 from rest.answers import Answer
 from rest.rendering import ProblemRenderer
+from rest.serializers import valid
 
 
 class DeskView(APIView):
@@ -38,11 +39,11 @@ class DeskView(APIView):
 
     def parsed(self, serializer: type[Serializer[Any]], **kwargs: Any) -> dict[str, Any]:
         """The body, valid, as a dict. Raises ValidationError."""
-        return _valid(serializer(data=self.request.data, context={"request": self.request}, **kwargs))
+        return valid(serializer, self.request.data, **kwargs)
 
     def query(self, serializer: type[Serializer[Any]]) -> dict[str, Any]:
         """The query parameters that the serializer knows, valid. Raises ValidationError."""
-        return _valid(serializer(data=self.request.query_params.dict(), context={"request": self.request}))
+        return valid(serializer, self.request.query_params.dict())
 
     def expected_revision(self) -> str | None:
         """The catalogue revision that `If-Match` names, None when any will do."""
@@ -50,9 +51,3 @@ class DeskView(APIView):
         if header is None or header.strip() == "*":
             return None
         return header.strip().removeprefix("W/").strip('"').partition(".")[0]
-
-
-def _valid(serializer: Serializer[Any]) -> dict[str, Any]:
-    serializer.is_valid(raise_exception=True)
-    data: dict[str, Any] = dict(serializer.validated_data)
-    return data

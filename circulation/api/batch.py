@@ -22,7 +22,7 @@ from reservations.api.serializers import ReasonInput, ReservationInput
 from reservations.api.views import cancelled, reserved
 from rest.answers import Answer
 from rest.schema import endpoint
-from rest.serializers import Identifier, StrictSerializer
+from rest.serializers import Identifier, StrictSerializer, valid
 
 MOST = 100
 
@@ -120,9 +120,7 @@ class Batch(OperationView):
         if not isinstance(name, str) or name not in OPERATIONS:
             raise ValidationError({"op": [f"Write one of {', '.join(OPERATIONS)}."]})
         serializer, operation, answer, would_do = OPERATIONS[name]
-        checked = serializer(data=asked, context={"request": self.request})
-        checked.is_valid(raise_exception=True)
-        kwargs = {"at": timezone.now(), **checked.validated_data}
+        kwargs = {"at": timezone.now(), **valid(serializer, asked)}
         if self.is_dry_run:
             rehearsed = self._rehearsed(operation, would_do, kwargs)
             return {"status": rehearsed.status_code, "body": rehearsed.data}

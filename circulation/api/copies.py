@@ -21,6 +21,7 @@ from library.services import branch_named, copy_revision, edit_copy
 from reservations.api.serializers import NoInput
 from rest.answers import Answer, etag
 from rest.schema import endpoint
+from rest.serializers import shown
 
 
 class CopyDetail(OperationView):
@@ -53,7 +54,7 @@ class CopyDetail(OperationView):
 
 
 def _answer(copy: Copy, message: str = "") -> Answer:
-    data = CopyOut(copy).data
+    data = shown(CopyOut, copy)
     return Answer(data, message, headers={"ETag": etag(copy_revision(copy), data)})
 
 

@@ -27,6 +27,7 @@ from reservations.api.serializers import reservation_data
 from reservations.models import Reservation
 from rest.answers import Answer
 from rest.schema import endpoint
+from rest.serializers import shown
 
 CHECK_OUT_REFUSALS = [
     "MEMBER_BLOCKED",
@@ -42,7 +43,7 @@ CHECK_OUT_REFUSALS = [
 def lent_or_queued(result: Lent | Queued) -> Answer:
     """What a check-out answers."""
     if isinstance(result, Lent):
-        return Answer({"outcome": "lent", "loan": LoanOut(result.loan).data}, _lent_to(result.loan), status=201)
+        return Answer({"outcome": "lent", "loan": shown(LoanOut, result.loan)}, _lent_to(result.loan), status=201)
     [data] = reservation_data([result.reservation], cached=False)
     member = result.reservation.member
     assert member is not None
@@ -65,7 +66,7 @@ def would_return(result: Returned) -> str:
 def returned(result: Returned) -> Answer:
     """What a return answers, and what to do with the copy."""
     loan, step = result.loan, result.next
-    data = {"loan": LoanOut(loan).data, "next": next_data(step)}
+    data = {"loan": shown(LoanOut, loan), "next": next_data(step)}
     copy = loan.copy.barcode
     if step.reservation is None or step.reservation.member is None:
         return Answer(data, f"Copy {copy} returned. Put it back on the shelf.")
@@ -77,12 +78,12 @@ def returned(result: Returned) -> Answer:
 
 def renewed(loan: Loan) -> Answer:
     """What a renewal answers."""
-    return Answer(LoanOut(loan).data, f"Copy {loan.copy.barcode} is now due on {day(loan)}.")
+    return Answer(shown(LoanOut, loan), f"Copy {loan.copy.barcode} is now due on {day(loan)}.")
 
 
 def fulfilled(loan: Loan) -> Answer:
     """What a fulfilment answers."""
-    return Answer(LoanOut(loan).data, _lent_to(loan))
+    return Answer(shown(LoanOut, loan), _lent_to(loan))
 
 
 def _lent_to(loan: Loan) -> str:

@@ -20,7 +20,7 @@ from reservations.api.serializers import in_zone_of
 from rest.answers import Answer
 from rest.pagination import Orderings, PageRequest, page_data, paginate
 from rest.schema import endpoint, page_of, page_query
-from rest.serializers import IdentifierInQuery, Moment, written
+from rest.serializers import IdentifierInQuery, Moment, shown, written
 
 LOAN_ORDERINGS: Orderings = {"id": F("pk"), "due_at": F("due_at"), "lent_at": F("lent_at")}
 EVENT_ORDERINGS: Orderings = {"occurred_at": F("occurred_at"), "id": F("pk")}
@@ -88,7 +88,7 @@ class LoanDetail(OperationView):
         loan = Loan.objects.select_related("book", "copy").filter(pk=loan_id).first()
         if loan is None:
             raise LoanNotFound(loan_id)
-        return Answer(LoanOut(loan).data)
+        return Answer(shown(LoanOut, loan))
 
 
 class EventList(OperationView):

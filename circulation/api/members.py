@@ -24,7 +24,7 @@ from library.services import branch_named, enrol, member_category_named, member_
 from rest.answers import Answer, etag
 from rest.pagination import Orderings, PageRequest, page_data, paginate
 from rest.schema import endpoint, page_of, page_query
-from rest.serializers import written
+from rest.serializers import shown, written
 
 ORDERINGS: Orderings = {"id": F("pk"), "name": F("last_name"), "card_number": F("card_number")}
 # What PUT gives to fields that are left out.
@@ -45,7 +45,7 @@ def _resolved(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _answer(member: Member, message: str = "", **kwargs: Any) -> Answer:
-    data = MemberOut(member).data
+    data = shown(MemberOut, member)
     headers = {"ETag": etag(member_revision(member), data), **kwargs.pop("headers", {})}
     return Answer(data, message, headers=headers, **kwargs)
 

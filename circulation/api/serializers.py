@@ -13,7 +13,7 @@ from circulation.services import Next
 from library.api.serializers import Barcode, CopyOut, OverrideInput
 from library.models import Copy
 from reservations.api.serializers import ReservationOut, reservation_data
-from rest.serializers import Identifier, Moment, StrictSerializer, Text, WholeNumber
+from rest.serializers import Identifier, Moment, StrictSerializer, Text, WholeNumber, shown
 
 
 class LoanOut(serializers.Serializer[Loan]):
@@ -70,7 +70,7 @@ def next_data(step: Next) -> dict[str, Any]:
 
 def moved_data(moved: Moved) -> dict[str, Any]:
     """A `MovedOut`."""
-    return {"copy": CopyOut(moved.copy).data, "next": next_data(moved.next) if moved.next else None}
+    return {"copy": shown(CopyOut, moved.copy), "next": next_data(moved.next) if moved.next else None}
 
 
 class CheckOutInput(OverrideInput):

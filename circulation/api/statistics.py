@@ -18,6 +18,7 @@ from circulation.statistics import statistics
 from library.api.operations import OperationView
 from rest.answers import Answer
 from rest.schema import endpoint
+from rest.serializers import shown
 
 
 class DayOut(serializers.Serializer[Any]):
@@ -66,7 +67,7 @@ class Statistics(OperationView):
         form = request.query_params.get("format", "json")
         if form not in ("json", "csv"):
             raise ValidationError({"format": ["Write json or csv."]})
-        figures = StatisticsOut(statistics(at=timezone.now())).data
+        figures = shown(StatisticsOut, statistics(at=timezone.now()))
         return Answer(figures) if form == "json" else _table(figures["days"])
 
 

@@ -32,7 +32,7 @@ from reservations.api.serializers import (
 from rest.answers import Answer
 from rest.pagination import Orderings, PageRequest, page_data, paginate
 from rest.schema import endpoint, page_of, page_query
-from rest.serializers import written
+from rest.serializers import shown, written
 
 ORDERINGS: Orderings = {
     "id": F("pk"),
@@ -117,7 +117,7 @@ def _added(book: Book) -> Answer:
 
 def _fresh(book: Book) -> dict[str, Any]:
     """A title as it is now, asked of PostgreSQL alone: this may run while its lock is held."""
-    return book_data(CatalogueOut(book).data, availability.count([book.pk])[book.pk])
+    return book_data(shown(CatalogueOut, book), availability.count([book.pk])[book.pk])
 
 
 def _etag(revision: str, version: int) -> str:
@@ -191,7 +191,7 @@ class BookDetail(OperationView):
 
 def _catalogue_of(book_ids: list[int]) -> dict[int, Any]:
     books = Book.objects.held().filter(pk__in=book_ids)
-    return {book.pk: [CatalogueOut(book).data, book_revision(book)] for book in books}
+    return {book.pk: [shown(CatalogueOut, book), book_revision(book)] for book in books}
 
 
 class BookAvailability(OperationView):
@@ -208,7 +208,7 @@ class BookAvailability(OperationView):
     def get(self, request: Request, book_id: int) -> Answer:
         numbers = availability.of(book_id)
         wait = availability.estimated_wait_days(numbers, at=timezone.now())
-        return Answer(AvailabilityOut({**numbers, "estimated_wait_days": wait}).data)
+        return Answer(shown(AvailabilityOut, {**numbers, "estimated_wait_days": wait}))
 
 
 COPY_ORDERINGS: Orderings = {"id": F("pk"), "barcode": F("barcode")}

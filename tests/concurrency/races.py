@@ -18,6 +18,7 @@ from events.exceptions import DomainError
 DESKS = 40  # connections at once; calls beyond that number follow as desks come free
 PAUSE = 0.05  # seconds between what was read and what is written, where locks are removed
 
+_WRITE = re.compile(r"\s*(WITH \w+ AS \(\s*)?(INSERT|UPDATE|DELETE)\b")
 _ROW_LOCK = re.compile(r"FOR NO KEY UPDATE( OF [\w\"]+(, [\w\"]+)*)?( SKIP LOCKED)?")
 
 
@@ -85,6 +86,6 @@ def race(calls: Iterable[Callable[[], Any]], *, around: Callable[..., Any] | Non
 
 def without_row_locks(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
     """The control of a race: nobody waits for anybody's rows, and everybody thinks before writing."""
-    if sql.startswith(("INSERT", "UPDATE", "DELETE")):
+    if _WRITE.match(sql):
         time.sleep(PAUSE)
     return execute(_ROW_LOCK.sub("", sql), *rest)

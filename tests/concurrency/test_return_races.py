@@ -5,13 +5,13 @@ from functools import partial
 
 import pytest
 
+from circulation import services
 from circulation.invariants import broken
 from circulation.models import Loan
 from circulation.services import Lent, Queued, Returned, check_out, return_copy
 from events.models import Event
 from library import locks
 from library.models import Copy
-from reservations import services as line
 from reservations.models import Reservation
 from reservations.services import reserve
 from tests.concurrency.library import new_member, new_members, new_title, violated
@@ -119,15 +119,14 @@ def test_nobody_who_reserves_during_a_return_is_stranded_beside_the_copy(begun_a
     assert broken(at=NOW) == []
 
 
+def dawdling(monkeypatch):
+    """A return takes its time between having seen that nobody waits and its end."""
+    write = services.write_return
+    monkeypatch.setattr(services, "write_return", lambda *args: (write(*args), time.sleep(10 * PAUSE)))
+
+
 def test_control_without_locks_a_member_is_stranded_beside_a_free_copy(monkeypatch):
-    settle = line.settle
-
-    def settle_and_dawdle(*args, **kwargs):
-        ready = settle(*args, **kwargs)
-        time.sleep(10 * PAUSE)
-        return ready
-
-    monkeypatch.setattr(line, "settle", settle_and_dawdle)
+    dawdling(monkeypatch)
     book, (barcode,) = lent_title()
 
     outcomes = race(
@@ -159,8 +158,7 @@ def test_whoever_checks_out_during_a_return_gets_the_copy_or_it_is_set_aside_for
 
 
 def test_control_without_locks_whoever_checks_out_waits_beside_the_free_copy(monkeypatch):
-    settle = line.settle
-    monkeypatch.setattr(line, "settle", lambda *args, **kwargs: (settle(*args, **kwargs), time.sleep(10 * PAUSE))[0])
+    dawdling(monkeypatch)
     book, (barcode,) = lent_title()
 
     race([give_back(barcode), take(new_member(), book)], around=without_row_locks)

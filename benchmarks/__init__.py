@@ -1,0 +1,1 @@
+"""What the service costs, measured beside a floor that nothing can beat: see __main__."""

@@ -1,0 +1,82 @@
+"""`make bench`: floors and service side by side, in turn, on private servers; a table, kept in RESULTS.md."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import redis
+
+from benchmarks import desk, importing, library, places, processes, reading, report, starting
+from benchmarks.progress import Progress
+from config import embedded
+
+TURNS = 3
+STEPS_A_TURN = 6 + 3 + 1 + 1  # desk, availability, import, start
+
+
+def main() -> None:
+    progress = Progress(2 + TURNS * STEPS_A_TURN)
+    try:
+        results = run(progress)
+    except (embedded.ServerError, RuntimeError) as error:
+        sys.exit(f"\n{error}")
+    except KeyboardInterrupt:
+        sys.exit("\nStopped. The results of before stay as they are.")
+    finally:
+        starting.clean()
+    progress.end()
+    text = report.written(results)
+    report.RESULTS.write_text(text, encoding="utf-8")
+    print(text)
+
+
+def run(progress: Progress) -> report.Results:
+    progress.step("starting servers")
+    postgres = places.prepare()
+    results = report.Results(report.Machine.this(postgres))
+    with ExitStack() as stack:
+        connection = stack.enter_context(places.connect(postgres, postgres.database))
+        library.make(connection)
+        web = stack.enter_context(places.web_server(places.PRODUCT))
+        answer = reading.warm_up(web).decode()
+        bare_settings = {"DJANGO_SETTINGS_MODULE": "benchmarks.bare", "BARE_BODY": answer}
+        bare = stack.enter_context(places.web_server(places.BARE, environment=bare_settings))
+        for turn in range(TURNS):
+            desk.measure(results.desk, postgres, connection, web, turn, progress)
+            reading.measure(results.reading, web, bare, turn, progress)
+        progress.step("memory; is the library still sound?")
+        housekeeper = stack.enter_context(places.housekeeper())
+        places.manage("check_invariants")
+        time.sleep(2)  # the housekeeper works off what is pending
+        results.memory = [
+            *processes.costs(web.process, "web server"),
+            *processes.costs(housekeeper, "housekeeper"),
+            *processes.costs(places.postmaster(postgres), "PostgreSQL"),
+            *processes.costs(_valkey(), "Valkey"),
+        ]
+    with tempfile.TemporaryDirectory() as directory:
+        file = importing.source(Path(directory))
+        for turn in range(TURNS):
+            progress.step("import, then COPY")
+            results.imports.append(importing.measure(postgres, file, turn))
+    for turn in range(TURNS):
+        progress.step("make run" if turn else "make run, for the first time")
+        results.starts.append(starting.measure())
+    return results
+
+
+def _valkey() -> int:
+    """The id of its process."""
+    with redis.Redis.from_url(embedded.redis_url()) as client:
+        return int(client.info("server")["process_id"])
+
+
+if __name__ == "__main__":
+    os.chdir(embedded.BASE_DIR)
+    embedded.end_in_order()
+    main()

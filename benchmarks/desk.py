@@ -1,0 +1,70 @@
+"""Check-out and return over HTTP, beside pgbench that leaves the same rows with one statement for each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+
+from benchmarks import library, load, places, processes
+from benchmarks.progress import Progress
+from config.servers import Postgres
+
+MANY = 16
+SECONDS = 5.0
+SCRIPT = Path(__file__).with_name("desk.sql")
+OPERATIONS = 2  # of one run of the script: a check-out and a return
+
+
+@dataclass
+class Desk:
+    """Operations in a second, one number for each turn; latencies beside."""
+
+    floor: dict[int, list[float]] = field(default_factory=lambda: {MANY: [], 1: []})  # clients -> per second
+    product: dict[int, list[load.Result]] = field(default_factory=lambda: {MANY: [], 1: []})
+    keyed: list[load.Result] = field(default_factory=list)
+    with_housekeeper: list[load.Result] = field(default_factory=list)
+    web_cpu: list[float] = field(default_factory=list)  # seconds for one operation, by 16 clients
+    database_cpu: list[float] = field(default_factory=list)
+
+
+def measure(
+    into: Desk, postgres: Postgres, connection: psycopg.Connection, web: places.Web, turn: int, progress: Progress
+) -> None:
+    for clients in (MANY, 1):
+        progress.step(f"desk: pgbench, {clients} clients")
+        library.settle(connection)
+        into.floor[clients].append(_floor(postgres, clients))
+        progress.step(f"desk: service, {clients} clients")
+        library.settle(connection)
+        before = processes.cpu_of(web.process), processes.cpu_of(places.postmaster(postgres))
+        result = _product(web, clients, turn)
+        after = processes.cpu_of(web.process), processes.cpu_of(places.postmaster(postgres))
+        into.product[clients].append(result)
+        if clients == MANY:
+            done = result.requests_in_all
+            into.web_cpu.append((after[0] - before[0]) / done)
+            into.database_cpu.append((after[1] - before[1]) / done)
+    progress.step(f"desk: service, {MANY} clients, with keys")
+    library.settle(connection)
+    into.keyed.append(_product(web, MANY, turn, keyed=True))
+    progress.step(f"desk: service, {MANY} clients, beside the housekeeper")
+    connection.execute("TRUNCATE events_pendingevent")
+    library.settle(connection)
+    with places.housekeeper():
+        into.with_housekeeper.append(_product(web, MANY, turn))
+
+
+def _floor(postgres: Postgres, clients: int) -> float:
+    given = {
+        "clients": clients,
+        "books": library.BOOKS,
+        "members": library.MEMBERS,
+        "copies": library.COPIES_PER_BOOK,
+    }
+    return OPERATIONS * places.pgbench(postgres, SCRIPT, clients=clients, seconds=SECONDS, given=given)
+
+
+def _product(web: places.Web, clients: int, turn: int, *, keyed: bool = False) -> load.Result:
+    return load.run(load.Plan(web.port, "desk", clients, SECONDS, keyed=keyed, seed=turn))

@@ -1,0 +1,211 @@
+"""The load generator: keep-alive connections that each send their next request when the answer is there.
+
+A process of its own (`python -m benchmarks.load`, a Plan in JSON on its input, a Result on its output), with raw
+sockets and an eye on its own cost: see docs/decisions/0006-benchmarks.md.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import json
+import random
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from benchmarks.library import BOOKS, COPIES_PER_BOOK, MEMBERS
+
+HEAD = "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}\r\n"
+GIVE_UP = 10.0  # seconds without any answer
+
+
+@dataclass(frozen=True)
+class Plan:
+    port: int
+    kind: Literal["desk", "availability"]
+    clients: int
+    seconds: float
+    warm_up: float = 1.0  # seconds that are not counted
+    keyed: bool = False
+    seed: int = 0
+    titles: int = BOOKS  # availability is asked of the first so many
+
+
+@dataclass(frozen=True)
+class Result:
+    requests: int
+    seconds: float
+    requests_in_all: int  # those of the warm-up, too
+    failures: list[str]  # the first few
+    p50: float  # of the latency, in milliseconds
+    p95: float
+    p99: float
+    own_cpu: float  # seconds of CPU that the generator itself took
+    body_bytes: int  # of the last answer
+
+    @property
+    def per_second(self) -> float:
+        return self.requests / self.seconds
+
+
+def run(plan: Plan) -> Result:
+    """Carry out the plan in another process. Raises RuntimeError if any request failed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.load"],
+        input=json.dumps(dataclasses.asdict(plan)),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    result = Result(**json.loads(done.stdout))
+    if result.failures:
+        raise RuntimeError(f"Requests failed: {result.failures}")
+    return result
+
+
+# --- What each client asks ---------------------------------------------------------------------------------
+
+
+def desk(plan: Plan, client: int) -> Iterator[bytes]:
+    """Lend a copy by its barcode and take it back, over and over.
+
+    Each client has titles and members of its own, as in desk.sql: nobody waits for anybody, and nothing is refused.
+    """
+    chance = random.Random(plan.seed * 1000 + client)
+    number = 0
+    while True:
+        book = 1 + client + plan.clients * chance.randrange(BOOKS // plan.clients)
+        member = 1 + client + plan.clients * chance.randrange(MEMBERS // plan.clients)
+        barcode = f"{book}-{chance.randrange(COPIES_PER_BOOK) + 1}"
+        for action, body in (
+            ("checkout", f'{{"member_id": {member}, "barcode": "{barcode}"}}'),
+            ("return", f'{{"barcode": "{barcode}"}}'),
+        ):
+            headers = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+            if plan.keyed:
+                number += 1
+                headers += f"Idempotency-Key: {plan.seed}-{client}-{number}-{chance.getrandbits(64):x}\r\n"
+            head = HEAD.format(method="POST", path=f"/api/circulation/{action}/", headers=headers)
+            yield (head + body).encode()
+
+
+def availability(plan: Plan, client: int) -> Iterator[bytes]:
+    """Ask of one title after the other how many copies are where."""
+    requests = [
+        HEAD.format(method="GET", path=f"/api/books/{book}/availability/", headers="").encode()
+        for book in range(1, plan.titles + 1)
+    ]
+    place = client * len(requests) // plan.clients
+    while True:
+        yield requests[place]
+        place = (place + 1) % len(requests)
+
+
+SCRIPTS = {"desk": desk, "availability": availability}
+# A client may only leave when what it began is finished: a lent copy is taken back.
+STEPS = {"desk": 2, "availability": 1}
+
+
+# --- Sending and receiving ---------------------------------------------------------------------------------
+
+
+class Client:
+    def __init__(self, plan: Plan, number: int) -> None:
+        self.script = SCRIPTS[plan.kind](plan, number)
+        self.sent = 0
+        self.begun = 0.0
+        self.got = b""
+        self.socket = socket.create_connection(("127.0.0.1", plan.port), timeout=GIVE_UP)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def ask(self) -> None:
+        request = next(self.script)
+        self.sent += 1
+        self.got = b""
+        self.begun = time.perf_counter()
+        self.socket.sendall(request)
+
+    def receive(self) -> bytes | None:
+        """The whole answer, None while a part is missing."""
+        part = self.socket.recv(65536)
+        if not part:
+            raise ConnectionError("the server closed the connection")
+        self.got += part
+        end = self.got.find(b"\r\n\r\n")
+        if end < 0:
+            return None
+        head = self.got[:end].lower()
+        start = head.index(b"content-length:") + 15
+        stop = head.find(b"\r\n", start)
+        length = int(head[start : stop if stop > 0 else end])
+        return self.got if len(self.got) >= end + 4 + length else None
+
+
+@dataclass
+class Watch:
+    """What was seen since counting began."""
+
+    latencies: array[float] = field(default_factory=lambda: array("d"))
+    failures: list[str] = field(default_factory=list)
+    began: float = 0.0
+    cpu: float = 0.0
+
+
+def measure(plan: Plan) -> Result:
+    clients = [Client(plan, number) for number in range(plan.clients)]
+    steps = STEPS[plan.kind]
+    poll = select.poll()
+    of_file = {client.socket.fileno(): client for client in clients}
+    for number in of_file:
+        poll.register(number, select.POLLIN)
+    gc.disable()
+    watch = Watch(began=time.perf_counter())
+    counting_from = watch.began + plan.warm_up
+    until = counting_from + plan.seconds
+    ended = watch.began
+    counting = False
+    size = 0
+    for client in clients:
+        client.ask()
+    while of_file:
+        events = poll.poll(GIVE_UP * 1000)
+        if not events:
+            raise TimeoutError(f"No answer in {GIVE_UP} seconds.")
+        for number, _ in events:
+            client = of_file[number]
+            answer = client.receive()
+            if answer is None:
+                continue
+            now = time.perf_counter()
+            if not counting and now >= counting_from:
+                counting, watch.began, watch.cpu = True, now, time.process_time()
+            elif counting and now < until:
+                watch.latencies.append(now - client.begun)
+                ended = now
+            if answer[9:11] != b"20" and len(watch.failures) < 3:
+                watch.failures.append(answer.decode(errors="replace"))
+            if now >= until and client.sent % steps == 0:
+                size = len(answer) - answer.index(b"\r\n\r\n") - 4
+                poll.unregister(number)
+                client.socket.close()
+                del of_file[number]
+            else:
+                client.ask()
+    cpu = time.process_time() - watch.cpu
+    ordered = sorted(watch.latencies)
+    p50, p95, p99 = (1000 * ordered[int(len(ordered) * share)] for share in (0.50, 0.95, 0.99))
+    sent = sum(client.sent for client in clients)
+    return Result(len(ordered), ended - watch.began, sent, watch.failures, p50, p95, p99, cpu, size)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who started us, and then ends us
+    print(json.dumps(dataclasses.asdict(measure(Plan(**json.load(sys.stdin))))))

