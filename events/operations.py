@@ -34,13 +34,29 @@ _rehearsing: ContextVar[bool] = ContextVar("rehearsing", default=False)
 
 
 @contextmanager
-def rehearsing(yes: bool = True) -> Iterator[None]:
-    """Inside, every operation is only rehearsed: it does its work, and then undoes it."""
-    token = _rehearsing.set(yes)
+def rehearsing() -> Iterator[None]:
+    """Inside, operations see what those before them did, and in the end all of it is undone.
+
+    What they lock stays locked until then, unless they are `undone` at once.
+    """
+    token = _rehearsing.set(True)
     try:
-        yield
+        with transaction.atomic(durable=True):
+            yield
+            transaction.set_rollback(True)
     finally:
         _rehearsing.reset(token)
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """In a rehearsal: undo at once what is done inside, so that nobody else waits for it. Otherwise nothing."""
+    if not _rehearsing.get():
+        yield
+        return
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
 
 
 def is_rehearsing() -> bool:
@@ -106,7 +122,8 @@ class Operation(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         if _rehearsing.get():
-            return self.rehearse(*args, **kwargs)
+            with transaction.atomic():
+                return self._function(*args, **kwargs)
         return _in_transaction(lambda: self._function(*args, **kwargs))
 
     def answered(self, key: Key, render: Callable[[R], Bytes], *args: P.args, **kwargs: P.kwargs) -> Bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +13,7 @@ from events.models import Event
 from events.operations import is_rehearsing, operation, require_transaction
 from events.recording import event, record
 from library.models import Book, Branch, Copy, Member
-from library.services import default_barcode, default_card_number, next_ids
+from library.services import default_barcode, default_card_number, new_barcodes, next_ids
 
 
 def keep_ids_free(model: type[models.Model], *, up_to: int) -> None:
@@ -52,6 +53,7 @@ class NewTitle:
 
     book: Book
     copies: int = 0
+    branch: Branch | None = None  # of these copies
     items: Sequence[NewCopy] = ()
 
 
@@ -84,17 +86,32 @@ def create_titles(titles: Sequence[NewTitle], *, branch: Branch, at: datetime) -
             for title in titles
         )
     )
+    names = _free_barcodes(titles)
     create_items(
         [
             (title.book.pk, item)
             for title in titles
             for item in (
                 *title.items,
-                *(NewCopy(default_barcode(title.book.pk, n), branch) for n in range(1, title.copies + 1)),
+                *(NewCopy(barcode, title.branch or branch) for barcode in names[title.book.pk]),
             )
         ],
         at=at,
     )
+
+
+def _free_barcodes(titles: Sequence[NewTitle]) -> dict[int, list[str]]:
+    """The usual barcodes for the copies of each title; past those that some other copy has already."""
+    usual = {
+        title.book.pk: [default_barcode(title.book.pk, number) for number in range(1, title.copies + 1)]
+        for title in titles
+    }
+    barcodes = [barcode for names in usual.values() for barcode in names]
+    taken = set(Copy.objects.filter(barcode__in=barcodes).values_list("barcode", flat=True))
+    for book_id, names in usual.items() if taken else ():
+        if not taken.isdisjoint(names):
+            usual[book_id] = new_barcodes(book_id, len(names))
+    return usual
 
 
 def create_items(items: Sequence[tuple[int, NewCopy]], *, at: datetime) -> None:
@@ -132,7 +149,12 @@ def create_members(members: Sequence[Member], *, at: datetime) -> None:
     without = [member for member in members if member.pk is None]
     for member, pk in zip(without, next_ids(Member, count=len(without)), strict=True):
         member.pk = pk
+    usual = {member.pk: default_card_number(member.pk) for member in members if not member.card_number}
+    taken = set(Member.objects.filter(card_number__in=usual.values()).values_list("card_number", flat=True))
     for member in members:
-        member.card_number = member.card_number or default_card_number(member.pk)
+        if not member.card_number:
+            card = usual[member.pk]
+            # Somebody else may have a card with the usual number.
+            member.card_number = f"{card}-{secrets.token_hex(2)}" if card in taken else card
     Member.objects.bulk_create(members)
     record(*(event(Event.Kind.MEMBER_ENROLLED, at=at, member_id=member.pk) for member in members))

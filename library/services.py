@@ -111,7 +111,7 @@ def create_copies(
     """
     require_transaction()
     copies = Copy.objects.bulk_create(
-        Copy(book=book, barcode=barcode, branch=branch) for barcode in barcodes or _new_barcodes(book, count)
+        Copy(book=book, barcode=barcode, branch=branch) for barcode in barcodes or new_barcodes(book.pk, count)
     )
     record(
         *(
@@ -127,11 +127,16 @@ def default_barcode(book_id: int, number: int) -> str:
     return f"{book_id}-{number}"
 
 
-def _new_barcodes(book: Book, count: int) -> list[str]:
-    taken = set(Copy.objects.filter(book=book).values_list("barcode", flat=True))
-    every = (default_barcode(book.pk, number) for number in range(1, len(taken) + count + 1))
-    free = (barcode for barcode in every if barcode not in taken)
-    return [barcode for barcode, _ in zip(free, range(count), strict=False)]
+def new_barcodes(book_id: int, count: int) -> list[str]:
+    """So many of the usual barcodes of a title that no copy has yet, of whatever title."""
+    free: list[str] = []
+    first = 1
+    while len(free) < count:
+        names = [default_barcode(book_id, number) for number in range(first, first + count + 100)]
+        taken = set(Copy.objects.filter(barcode__in=names).values_list("barcode", flat=True))
+        free += [name for name in names if name not in taken]
+        first += len(names)
+    return free[:count]
 
 
 @operation

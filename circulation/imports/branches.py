@@ -16,12 +16,12 @@ M = TypeVar("M", bound=Model)
 
 
 class ByName(Generic[M]):
-    """Looked up once, and made when a file names one that is not there yet. Not made in a rehearsal."""
+    """Looked up once, and made when a file names one that is not there yet."""
 
-    def __init__(self, model: type[M], usual: Callable[[], M], *, longest: int, rehearsing: bool) -> None:
+    def __init__(self, model: type[M], usual: Callable[[], M], *, longest: int) -> None:
         self._named: Manager[M] = model._default_manager
         self._what = str(model._meta.verbose_name)
-        self._usual, self._longest, self._rehearsing = usual, longest, rehearsing
+        self._usual, self._longest = usual, longest
         self._known: dict[str, M] = {}
 
     @property
@@ -36,7 +36,7 @@ class ByName(Generic[M]):
         wanted = words(self._what, name, longest=self._longest).strip()
         key = wanted.casefold()
         if key not in self._known:
-            self._known[key] = self._there(wanted) or (self.usual if self._rehearsing else self._made(wanted))
+            self._known[key] = self._there(wanted) or self._made(wanted)
         return self._known[key]
 
     def _there(self, name: str) -> M | None:
@@ -54,9 +54,9 @@ Branches = ByName[Branch]
 Categories = ByName[MemberCategory]
 
 
-def branches(*, rehearsing: bool) -> Branches:
-    return ByName(Branch, main_branch, longest=120, rehearsing=rehearsing)
+def branches() -> Branches:
+    return ByName(Branch, main_branch, longest=120)
 
 
-def categories(*, rehearsing: bool) -> Categories:
-    return ByName(MemberCategory, lambda: member_category_named(None), longest=60, rehearsing=rehearsing)
+def categories() -> Categories:
+    return ByName(MemberCategory, lambda: member_category_named(None), longest=60)

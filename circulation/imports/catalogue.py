@@ -18,15 +18,15 @@ from django.db.models import Count, Q
 from circulation.imports import fields as values
 from circulation.imports.branches import Branches
 from circulation.imports.columns import TITLE, Columns, listed
-from circulation.imports.fields import HIGHEST_ID
+from circulation.imports.fields import HIGHEST_KEPT_ID
 from circulation.imports.formats.rows import FileError, Row, RowError
-from circulation.imports.identity import identity
+from circulation.imports.identity import alike, identity, shown_id
 from circulation.imports.loading import Kind, Taken
 from circulation.imports.titles import LONGEST_TITLE, MOST_COPIES, add_missing_copies
 from events.operations import operation
 from library import isbn, locks
 from library.bulk import COMING_IN, NewCopy, NewTitle, create_items, create_titles, keep_ids_free
-from library.models import BARCODE, Book, Copy
+from library.models import BARCODE, Book, Branch, Copy
 from library.services import main_branch
 from reservations.services import settle
 from reservations.titles import edit_title
@@ -38,6 +38,7 @@ _WHOLE_YEAR = re.compile(r"(-?\d{1,4})(\.0*)?")  # a spreadsheet's, perhaps
 _YEAR = re.compile(r"(?<!\d)(-?\d{4})(?!\d)")
 _HANDED_OUT = (Copy.Status.ON_LOAN, Copy.Status.ON_HOLD_SHELF)
 _BARCODE = re.compile(BARCODE)
+_NUMBERS = re.compile(r"[0-9][0-9 -]{5,16}[0-9Xx]")  # in whatever is written around them
 _BETWEEN = re.compile(r"[;,|\s]+")
 
 
@@ -49,6 +50,7 @@ class TitleRecord:
     fields: Mapping[str, Any]  # of the model; what the file does not tell is left out
     id: int | None = None
     copies: int = 0
+    branch: Branch | None = None  # of copies that come without barcodes
     items: tuple[NewCopy, ...] = ()
     notes: list[str] = field(default_factory=list)
 
@@ -75,28 +77,26 @@ class Catalogue(Kind[TitleRecord, KnownTitle]):
     table = "books"
 
     def __init__(
-        self,
-        *,
-        source: str,
-        branches: Branches,
-        named: Mapping[str, str] | None = None,
-        copies: int = 1,
-        remember: bool = False,
+        self, *, source: str, branches: Branches, named: Mapping[str, str] | None = None, copies: int = 1
     ) -> None:
-        self._source, self._branches, self._copies = source, branches, copies
-        self._remember = remember
+        self.source, self._branches, self._copies = source, branches, copies
         self._columns = Columns(TITLE, named)
         self.of_isbn: dict[str, int] = {}  # titles that were recognised by ISBN, by key
-        self.added: set[str] = set()  # the keys of those that were added
+        self.refused: set[str] = set()  # keys, and `#` with the id in another Circdesk
+        self.ids: set[int] = set()  # the ids in another Circdesk that were taken in
 
-    def expect(self, row: Row) -> Iterable[str]:
-        self._columns.expect(row)
-        if "title" not in self._columns.given(row) and not row.record:
+    def expect(self, names: tuple[str, ...]) -> Iterable[str]:
+        self._columns.expect(names)
+        if "title" not in self._columns.given(names):
             raise FileError(
-                f"has no column for the title. Its columns are {listed(row.names)}. Name one: --map title=COLUMN"
+                f"has no column for the title. Its columns are {listed(names)}. Name one: --map title=COLUMN"
             )
-        if not row.record and (unused := self._columns.unused(row)):
+        if "items" not in names and (unused := self._columns.unused(names)):  # MARC has no columns
             yield f"Columns that are not used: {listed(unused)}."
+
+    def turned_away(self, record: TitleRecord) -> None:
+        self.refused |= {record.key, f"#{record.id}"}
+        self.ids.discard(record.id or 0)
 
     def parse(self, row: Row) -> TitleRecord:
         given = self._columns[row]
@@ -113,22 +113,23 @@ class Catalogue(Kind[TitleRecord, KnownTitle]):
             found["published_year"] = year
         if "in_circulation" in given:
             found["in_circulation"] = values.yes_or_no("in_circulation", given["in_circulation"])
-        items = tuple(self._items(row, given))
+        items = tuple(self._items(row, given, notes))
         instead = (number,) if number else (found["title"], found.get("authors", ""), year, found.get("publisher", ""))
         return TitleRecord(
             row,
-            *identity(given, self._source, instead=instead),
+            *identity(given, self.source, instead=instead),
             found,
-            id=values.whole_number("circdesk_id", given["circdesk_id"], lowest=1, highest=HIGHEST_ID)
+            id=values.whole_number("circdesk_id", given["circdesk_id"], lowest=1, highest=HIGHEST_KEPT_ID)
             if "circdesk_id" in given
             else None,
             copies=0 if items else self._count(given),
+            branch=self._branches[given["branch"]] if "branch" in given else None,
             items=items,
             notes=notes,
         )
 
     def shown(self, record: TitleRecord) -> str:
-        return f"“{record.fields['title']}” ({record.source_id})"
+        return f"“{record.fields['title']}”{shown_id(record.source_id)}"
 
     def weight(self, record: TitleRecord) -> int:
         return 1 + record.copies + len(record.items)
@@ -154,6 +155,8 @@ class Catalogue(Kind[TitleRecord, KnownTitle]):
             if book is None and holder is not None and holder.source != record.source:
                 book = holder
                 self.of_isbn[record.key] = book.pk
+            if record.id is not None:
+                self.ids.add(record.id)
             if book is not None:
                 other = holder if holder is not None and holder.pk != book.pk else None
                 found[record.key] = KnownTitle(book, copies.get(book.pk, 0), other, is_ours)
@@ -162,19 +165,23 @@ class Catalogue(Kind[TitleRecord, KnownTitle]):
     def add(self, records: Sequence[TitleRecord], *, at: datetime) -> Sequence[str]:
         if ids := [record.id for record in records if record.id is not None]:
             keep_ids_free(Book, up_to=max(ids))
+        barcodes = [item.barcode for record in records for item in record.items]
+        for barcode, title in Copy.objects.filter(barcode__in=barcodes).values_list("barcode", "book__title"):
+            raise RowError(f"Barcode {barcode} belongs to “{title}” already.")
         taken = Book.objects.held().filter(isbn__in=[record.isbn for record in records if record.isbn])
-        holders = {book.isbn: book.title for book in taken}
+        holders = {book.isbn: (book.title, book.source) for book in taken}
         kept: list[TitleRecord] = []
         notes: list[str] = []
         for record in records:
+            title, source = holders.setdefault(record.isbn, ("", "")) if record.isbn else ("", "")
+            if title and source != record.source:
+                raise RowError(f"ISBN {record.isbn} stands at “{title}”.")  # one by one it will be recognised
             # Two records of one system are two titles, whatever their ISBN says.
-            notes.append(_without_isbn(record, holders[record.isbn]) if record.isbn in holders else "")
-            kept.append(replace(record, fields={**record.fields, "isbn": ""}) if notes[-1] else record)
-            if record.isbn:
-                holders.setdefault(record.isbn, record.fields["title"])
+            notes.append(_without_isbn(record, title) if title else "")
+            kept.append(replace(record, fields={**record.fields, "isbn": ""}) if title else record)
+            if record.isbn and not title:
+                holders[record.isbn] = (record.fields["title"], record.source)
         _add(kept, at=at)
-        if self._remember:
-            self.added.update(record.key for record in records)
         return notes
 
     def revise(self, record: TitleRecord, known: KnownTitle, *, at: datetime) -> Taken:
@@ -183,10 +190,11 @@ class Catalogue(Kind[TitleRecord, KnownTitle]):
             raise RowError(f"circdesk_id {record.id} already belongs to “{book.title}”, which is another title.")
         if book.withdrawn_at is not None:
             return Taken("unchanged", f"“{book.title}” was withdrawn on {book.withdrawn_at:%Y-%m-%d} and stays so.")
-        if known.is_ours and record.isbn and book.isbn and record.isbn != book.isbn and _differ(record, book):
+        same_isbn = bool(record.isbn) and record.isbn == book.isbn
+        if known.is_ours and not same_isbn and not alike(record.fields["title"], book.title):
             raise RowError(
-                f"{record.source_id} of {record.source} is “{book.title}” here. Give this file a source of its own: "
-                "--source NAME"
+                f"{record.source_id or record.id} of {record.source or 'this library'} is “{book.title}” here. "
+                "If these are another system's: --source NAME"
             )
         notes = []
         wanted = dict(record.fields)
@@ -203,7 +211,7 @@ class Catalogue(Kind[TitleRecord, KnownTitle]):
         if record.items:
             added = self._add_items(book, record.items, at=at)
         elif known.copies < record.copies:
-            added = add_missing_copies(book_id=book.pk, copies=record.copies, at=at)
+            added = add_missing_copies(book_id=book.pk, copies=record.copies, at=at, branch=record.branch)
         return Taken("changed" if wanted or added else "unchanged", " ".join(notes))
 
     def _add_items(self, book: Book, items: Sequence[NewCopy], *, at: datetime) -> bool:
@@ -221,17 +229,27 @@ class Catalogue(Kind[TitleRecord, KnownTitle]):
     def _count(self, given: Mapping[str, Any]) -> int:
         if "copies" not in given:
             return self._copies
-        return values.whole_number("copies", given["copies"], lowest=0, highest=MOST_COPIES)
+        written = given["copies"]
+        if isinstance(written, str):  # spreadsheets write 3.0
+            written = written.strip().removesuffix(".0")
+        return values.whole_number("copies", written, lowest=0, highest=MOST_COPIES)
 
-    def _items(self, row: Row, given: Mapping[str, Any]) -> Iterable[NewCopy]:
+    def _items(self, row: Row, given: Mapping[str, Any], notes: list[str]) -> Iterable[NewCopy]:
         branch = given.get("branch")
+        items: list[tuple[str, str, str]] = []
         if "barcodes" in given:
-            for barcode in _BETWEEN.split(values.words("barcodes", given["barcodes"], longest=100_000).strip(" ;,|")):
-                yield NewCopy(barcode_in(barcode), self._branches[branch])
+            written = values.words("barcodes", given["barcodes"], longest=100_000).strip(" ;,|")
+            items = [(barcode, "", "") for barcode in _BETWEEN.split(written)]
         for name, value in row.pairs if row.record else ():
             if name == "items":
-                for barcode, place, status in value:
-                    yield NewCopy(barcode_in(barcode), self._branches[place or branch], copy_status(status))
+                items += value
+        seen: set[str] = set()
+        for barcode, place, status in items:
+            if barcode in seen:
+                notes.append(f"Barcode {barcode} stands here twice: taken once.")
+                continue
+            seen.add(barcode)
+            yield NewCopy(barcode_in(barcode), self._branches[place or branch], copy_status(status))
 
 
 def copy_status(status: str) -> Copy.Status:
@@ -242,6 +260,8 @@ def copy_status(status: str) -> Copy.Status:
     wanted = status.strip().lower().replace(" ", "_")
     if wanted in ("", *_HANDED_OUT):
         return Copy.Status.AVAILABLE
+    if wanted == Copy.Status.IN_TRANSIT:
+        return Copy.Status.MISSING  # until somebody finds it here
     for known in COMING_IN:
         if wanted == known.value:
             return known
@@ -250,31 +270,29 @@ def copy_status(status: str) -> Copy.Status:
 
 def barcode_in(text: str) -> str:
     if not _BARCODE.fullmatch(text):
-        raise RowError(f"{text!r} is not a barcode: at most 64 letters, digits, dots, hyphens and underscores.")
+        raise RowError(f"{text[:70]!r} is not a barcode: at most 64 letters, digits, dots, hyphens and underscores.")
     return text
 
 
 def _isbn(given: Mapping[str, Any], notes: list[str]) -> str:
     """The first sound ISBN. One that lost its leading zeros to a spreadsheet gets them back."""
-    written = [
-        number
-        for name in ("isbn13", "isbn")
-        if name in given
-        for number in str(given[name]).replace(";", ",").replace("|", ",").split(",")
-        if number.strip()
-    ]
-    for number in written:
-        number = number.strip(" :/;.").removesuffix(".0")
-        for candidate in (number, number.zfill(10)) if 7 <= len(number) < 10 else (number,):
+    # Scientific notation is what a spreadsheet leaves of an ISBN-13: its end is lost, and nothing can be told from it.
+    written = " ; ".join(str(given[name]) for name in ("isbn13", "isbn") if name in given and not _is_lost(given[name]))
+    for number in (*_BETWEEN.split(written), *_NUMBERS.findall(written)):
+        digits = number.strip(" :/.").removesuffix(".0")
+        for candidate in (digits, digits.zfill(10)) if 7 <= len(digits) < 10 else (digits,):
             try:
                 return isbn.normalised(candidate)
             except ValueError:
                 continue
-    # Scientific notation is what a spreadsheet leaves of an ISBN-13, and no fault of anybody's.
-    told = [number.strip() for number in written if "e+" not in number.lower()]
-    if told:
-        notes.append(f"{told[0][:40]} is not an ISBN: its length or check digit is wrong. Left out.")
+    if written:
+        first = written.partition(" ; ")[0].strip()
+        notes.append(f"{first[:40]} is not an ISBN: its length or check digit is wrong. Left out.")
     return ""
+
+
+def _is_lost(value: object) -> bool:
+    return "e+" in str(value).lower()
 
 
 def _year(given: Mapping[str, Any], notes: list[str]) -> int | None:
@@ -291,14 +309,10 @@ def _without_isbn(record: TitleRecord, title: str) -> str:
     return f"ISBN {record.isbn} stands at “{title}” already: left out here."
 
 
-def _differ(record: TitleRecord, book: Book) -> bool:
-    return str(record.fields["title"]).casefold() != book.title.casefold()
-
-
 def _is_same(record: TitleRecord, book: Book) -> bool:
-    if (record.source, record.source_id) == (book.source, book.source_id):
+    if record.source_id and (record.source, record.source_id) == (book.source, book.source_id):
         return True
-    return book.pk == record.id and not book.source and not _differ(record, book)
+    return book.pk == record.id and not book.source and alike(record.fields["title"], book.title)
 
 
 @operation
@@ -307,6 +321,7 @@ def _add(records: Sequence[TitleRecord], *, at: datetime) -> None:
         NewTitle(
             Book(pk=record.id, source=record.source, source_id=record.source_id, **record.fields),
             copies=record.copies,
+            branch=record.branch,
             items=record.items,
         )
         for record in records

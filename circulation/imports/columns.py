@@ -8,13 +8,16 @@ from typing import Any
 
 from circulation.imports.formats.rows import REASON, FileError, Row
 
+# Fields in which NULL may be a name.
+_NAMES = ("title", "authors", "name", "first_name", "last_name")
+_MOST_SHAPES = 100  # of rows that are remembered; in JSON each may have other names
 _MARKS = re.compile(r"[\W_]+")
 
 # Field -> the names of its column, as `folded` leaves them; of several in a file, the first one counts.
 # `circdesk_id` is the id in another Circdesk, which is kept; any other id only tells records of one system apart.
 TITLE = {
     "circdesk_id": ("circdeskid",),
-    "title": ("title", "booktitle", "maintitle", "titleproper", "name", "originaltitle"),
+    "title": ("title", "booktitle", "maintitle", "titleproper", "originaltitle"),
     "authors": ("authors", "author", "authornames", "authorname", "bookauthor", "creator", "creators", "mainauthor"),
     "isbn13": ("isbn13", "ean", "ean13"),
     "isbn": ("isbn", "isbn10", "isbns"),
@@ -30,7 +33,7 @@ TITLE = {
     "branch": ("branch", "library", "homebranch", "branchcode", "branchname"),
     "in_circulation": ("incirculation",),
     "source": ("source",),
-    "source_id": (
+    "id": (
         "sourceid", "id", "bookid", "bibid", "biblionumber", "bibnumber", "recordid", "titleid", "controlnumber",
     ),
 }  # fmt: skip
@@ -46,7 +49,7 @@ MEMBER = {
     "expires_on": ("expireson", "expirydate", "expirationdate", "expires", "dateexpiry", "expiredate"),
     "blocked_reason": ("blockedreason", "blocked"),
     "source": ("source",),
-    "source_id": ("sourceid", "id", "memberid", "patronid", "borrowernumber", "userid", "borrowerid"),
+    "id": ("sourceid", "id", "memberid", "patronid", "borrowernumber", "userid", "borrowerid"),
 }
 _WHICH_TITLE = {
     "circdesk_book_id": ("circdeskbookid",),
@@ -117,29 +120,36 @@ class Columns:
         self._places: dict[tuple[str, ...], dict[str, int]] = {}  # of each field, by the names of a row
 
     def __getitem__(self, row: Row) -> dict[str, Any]:
-        """The values of a row by field. What is null or blank is left out."""
+        """The values of a row by field. What is null or blank is left out; of a list the parts are joined."""
         places = self._places_of(row.names)
-        values = {field: row.pairs[place][1] for field, place in places.items()}
-        return {
-            field: value
-            for field, value in values.items()
-            if value is not None and not (isinstance(value, str) and not value.strip())
-        }
+        # What another Circdesk wrote is taken word for word.
+        is_ours = any(field.startswith("circdesk") for field in places)
+        values: dict[str, Any] = {}
+        for field, place in places.items():
+            value = row.pairs[place][1]
+            if isinstance(value, list) and all(isinstance(part, str | int) for part in value):
+                value = "; ".join(map(str, value))
+            if value is None or (isinstance(value, str) and not value.strip()):
+                continue
+            if not is_ours and (value == r"\N" or (value == "NULL" and field not in _NAMES)):
+                continue
+            values[field] = value
+        return values
 
-    def given(self, row: Row) -> set[str]:
-        """The fields that the row has columns for."""
-        return set(self._places_of(row.names))
+    def given(self, names: tuple[str, ...]) -> set[str]:
+        """The fields that there are columns for."""
+        return set(self._places_of(names))
 
-    def unused(self, row: Row) -> list[str]:
+    def unused(self, names: tuple[str, ...]) -> list[str]:
         """The names of columns that tell nothing of use here."""
-        used = set(self._places_of(row.names).values())
-        return [name for place, name in enumerate(row.names) if place not in used and folded(name) != folded(REASON)]
+        used = set(self._places_of(names).values())
+        return [name for place, name in enumerate(names) if place not in used and folded(name) != folded(REASON)]
 
-    def expect(self, row: Row) -> None:
+    def expect(self, names: tuple[str, ...]) -> None:
         """Raises FileError if a column that was named is not there."""
         for name in self._named.values():
-            if name not in row.names:
-                raise FileError(f"has no column “{name}”. Its columns are {listed(row.names)}.")
+            if name not in names:
+                raise FileError(f"has no column “{name}”. Its columns are {listed(names)}.")
 
     def _places_of(self, names: tuple[str, ...]) -> dict[str, int]:
         places = self._places.get(names)
@@ -153,7 +163,8 @@ class Columns:
                 found = (by_name[name] for name in known if name in by_name and names[by_name[name]] not in taken)
                 if field not in places and (first := next(found, None)) is not None:
                     places[field] = first
-            self._places[names] = places
+            if len(self._places) < _MOST_SHAPES:
+                self._places[names] = places
         return places
 
 

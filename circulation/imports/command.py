@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-import os
+import shlex
+import sys
 from abc import abstractmethod
 from argparse import ArgumentParser
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Mapping
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError
 from django.utils import timezone
 
+from circulation.imports.fields import text
 from circulation.imports.formats.reading import File, read
-from circulation.imports.formats.rows import FileError, Refused, Row
+from circulation.imports.formats.rows import FileError, Refused, RowError
+from circulation.imports.identity import LONGEST_SOURCE
 from circulation.imports.loading import Kind, Report, Told, load
 from circulation.imports.progress import bar
 from circulation.imports.refused import RefusedRows
+from circulation.imports.titles import SOURCE
 from events.exceptions import DomainError
 from events.operations import rehearsing
 
 AnyKind = Kind[Any, Any]
+
+LONGEST_MESSAGE = 1000  # characters of a line about a row
 
 
 class Import(BaseCommand):
@@ -35,15 +41,21 @@ class Import(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        for stream in (sys.stdout, sys.stderr):  # a terminal that has no “ must not end an import
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="backslashreplace")
+        go_on = "What went in before stays; run the import again to go on."
         try:
-            with rehearsing(options["dry_run"]):
+            with rehearsing() if options["dry_run"] else nullcontext():
                 reports = self.run(options)
         except (DomainError, OperationalError) as problem:
-            raise CommandError(f"{problem} What went in before stays; run the import again to go on.") from problem
+            raise CommandError(f"{problem} {go_on}") from problem
+        except OSError as problem:
+            raise CommandError(f"{problem.strerror or problem}: {problem.filename or 'a file'}. {go_on}") from problem
         except KeyboardInterrupt as stop:
-            raise CommandError("Stopped. What went in before stays; run the import again to go on.") from stop
+            raise CommandError(f"Stopped. {go_on}") from stop
         if options["dry_run"]:
-            self.stdout.write("This was a rehearsal: nothing was changed.")
+            self.say("This was a rehearsal: nothing was changed.")
         if refused := sum(report.counts["refused"] for report in reports):
             raise CommandError("1 row was refused." if refused == 1 else f"{refused} rows were refused.")
 
@@ -51,35 +63,56 @@ class Import(BaseCommand):
     def run(self, options: dict[str, Any]) -> list[Report]:
         """Take in what the options name. Raises CommandError before anything is changed."""
 
-    def load(self, file: File, kind: AnyKind, *, refused: Path | None) -> Report:
-        """Take in one file; `refused` is where to write the rows that did not make it."""
+    def load(
+        self, file: File, kind: AnyKind, *, table: str | None = None, refused: Path | None = None, again: str = ""
+    ) -> Report:
+        """Take in one file. `refused` is where to write the rows that did not make it, `again` how to import that."""
         with ExitStack() as stack:
-            rows = stack.enter_context(RefusedRows(refused, file.reader)) if refused else None
+            rows = stack.enter_context(_opened(refused, file, kind)) if refused else None
             progress = stack.enter_context(bar(f"Importing {file.path.name}", total=len(file.items), unit=" rows"))
             report = load(
-                kind, file.items, at=timezone.now(), tell=self._teller(file.path, rows), progress=progress.update
+                kind,
+                file.items,
+                at=timezone.now(),
+                tell=self._teller(file.path, rows),
+                progress=progress.update,
+                table=table,
             )
-        self.stdout.write(f"{file.path}: {report}.")
+        self.say(f"{file.path}: {report}.")
         if rows and rows.count:
-            self.stdout.write(f"The refused rows are in {refused}. Mend them, and import that file.")
+            self.say(
+                f"{rows.count} of {report.counts['refused']} refused rows are in {refused}. Mend them, then: {again}"
+            )
         return report
+
+    def say(self, line: str, *, refusal: bool = False) -> None:
+        """Write a line, in which nothing of a file can do more than be read."""
+        (self.stderr if refusal else self.stdout).write(printable(line))
 
     def _teller(self, path: Path, rows: RefusedRows | None) -> Callable[[Told], None]:
         def tell(told: Told) -> None:
             if isinstance(told, Refused):
-                self.stderr.write(f"{path}:{told.line}: {told.reason}")
+                self.say(f"{path}:{told.line}: {told.reason}", refusal=True)
                 if rows:
                     rows.add(told)
             else:
-                self.stdout.write(f"{path}:{told.line}: {told.text}")
+                self.say(f"{path}:{told.line}: {told.text}")
 
         return tell
+
+
+class _Ready(NamedTuple):
+    file: File
+    kind: AnyKind
+    table: str | None
+    notes: list[str]
 
 
 class FileImport(Import):
     """Imports files of one kind of record."""
 
-    fields: Mapping[str, Any]  # those that --map may name
+    table: ClassVar[str]  # what the table is usually called, in a format that has several in one file
+    fields: ClassVar[Mapping[str, Any]]  # those that --map may name
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
@@ -96,50 +129,103 @@ class FileImport(Import):
         )
 
     @abstractmethod
-    def kind_for(self, file: File, named: Mapping[str, str], options: dict[str, Any]) -> AnyKind:
-        """What reads and takes in the rows of a file."""
+    def kind_for(self, file: File, columns: tuple[str, ...], named: Mapping[str, str], source: str) -> AnyKind:
+        """What takes in rows with these columns. Raises FileError."""
 
     def run(self, options: dict[str, Any]) -> list[Report]:
         named = _named(options["map"], self.fields)
         refused: Path | None = options["refused"]
-        if refused and len(options["files"]) > 1:
-            raise CommandError("--refused is for one file at a time.")
-        if refused and any(refused.resolve() == path.resolve() for path in options["files"]):
-            raise CommandError("--refused must not be the file that is imported.")
-        if refused and not os.access(refused.parent, os.W_OK):
-            raise CommandError(f"--refused: {refused.parent} is no directory that can be written to.")
-        ready: list[tuple[File, AnyKind, list[str]]] = []
+        if refused is not None:
+            _expect_free(refused)
+            if len(options["files"]) > 1:
+                raise CommandError("--refused is for one file at a time.")
+        ready: list[_Ready] = []
         problems: list[str] = []
         with ExitStack() as stack:
             for path in options["files"]:
                 try:
                     file = read(path, named)
                     stack.callback(file.items.close)
-                    kind = self.kind_for(file, named, options)
-                    notes = list(kind.expect(file.items.first_row)) if file.items.first_row else []
+                    ready.append(self._ready(file, named, source_named(path, options["source"])))
                 except FileError as problem:
-                    problems.append(f"{path} {problem}")
-                else:
-                    ready.append((file, kind, notes))
+                    problems.append(printable(f"{path} {problem}"))
             if problems:
                 raise CommandError("\n".join(problems) + " Nothing was changed.")
-            return [self._load(*one, refused=refused) for one in ready]
+            return [self._load(*one, refused=refused, options=options) for one in ready]
 
-    def _load(self, file: File, kind: AnyKind, notes: list[str], *, refused: Path | None) -> Report:
+    def _ready(self, file: File, named: Mapping[str, str], source: str) -> _Ready:
+        """The first table of a file whose columns will do, the one with the usual name before others."""
+        problem: FileError | None = None
+        for table in sorted(file.items.tables or [None], key=lambda table: table != self.table):
+            columns = file.items.names(table)
+            try:
+                kind = self.kind_for(file, columns, named, source)
+                return _Ready(file, kind, table, list(kind.expect(columns)))
+            except FileError as error:
+                problem = problem or error
+        assert problem is not None
+        raise problem
+
+    def _load(
+        self,
+        file: File,
+        kind: AnyKind,
+        table: str | None,
+        notes: list[str],
+        *,
+        refused: Path | None,
+        options: dict[str, Any],
+    ) -> Report:
         for note in notes:
-            self.stdout.write(f"{file.path}: {note}")
-        return self.load(file, kind, refused=refused)
+            self.say(f"{file.path}: {note}")
+        words = [self.__module__.rpartition(".")[2], str(refused)]
+        words += [word for pair in options["map"] for word in ("--map", pair)]
+        words += ["--source", kind.source] if kind.source else []
+        return self.load(file, kind, table=table, refused=refused, again=f"manage.py {shlex.join(words)}")
 
 
-def source_named(file: File, options: dict[str, Any]) -> str:
-    """What the records of a file are from, unless they say it themselves."""
-    name: str = options["source"] or file.path.name.split(".")[0]
-    return name.strip()[:60] or "import"
+def printable(line: str) -> str:
+    """A line as it may be shown: control characters and half surrogate pairs are written out, and it ends somewhere."""
+    shown = "".join(
+        character if character.isprintable() else character.encode("unicode_escape", "replace").decode()
+        for character in line[:LONGEST_MESSAGE]
+    )
+    return shown if len(line) <= LONGEST_MESSAGE else f"{shown}..."
 
 
-def is_challenge(row: Row | None, *names: str) -> bool:
-    """Whether a row is of the reservation challenge, whose ids become ours."""
-    return row is None or any(name.lower() in names for name in row.names)
+def source_named(path: Path, option: str | None) -> str:
+    """What the records of a file are from, unless they say it themselves. Raises CommandError."""
+    if option is None:
+        name = path.resolve().name.lstrip(".").split(".")[0].strip()[:LONGEST_SOURCE]
+        name = name.encode("utf-8", "replace").decode()
+        return f"{name or 'a'} file" if name in ("", SOURCE) else name
+    try:
+        name = text("--source", option, longest=LONGEST_SOURCE).strip()
+    except RowError as problem:
+        raise CommandError(str(problem)) from problem
+    if name == SOURCE:
+        raise CommandError(f"--source: {SOURCE} is what records of the reservation challenge are marked with.")
+    return name
+
+
+def is_challenge(columns: Collection[str], name: str) -> bool:
+    """Whether these columns are of the reservation challenge, whose ids become ours."""
+    return not columns or name in map(str.lower, columns)
+
+
+def _opened(path: Path, file: File, kind: AnyKind) -> RefusedRows:
+    return RefusedRows(path, file.reader, source=kind.source)
+
+
+def _expect_free(path: Path) -> None:
+    """Raises CommandError for a place where no new file can be made."""
+    if path.exists() or path.is_symlink():
+        raise CommandError(f"--refused: {path} is there already. Name a new file.")
+    try:
+        path.open("xb").close()
+        path.unlink()
+    except OSError as error:
+        raise CommandError(f"--refused: {path} cannot be written: {error.strerror}.") from error
 
 
 def _named(pairs: list[str], fields: Mapping[str, Any]) -> dict[str, str]:

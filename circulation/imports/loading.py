@@ -10,11 +10,11 @@ from datetime import datetime
 from itertools import islice
 from typing import ClassVar, Generic, Literal, Protocol, TypeVar
 
-from django.db import IntegrityError
+from django.db import IntegrityError, reset_queries
 
 from circulation.imports.formats.rows import Item, Note, Refused, Row, RowError
 from events.exceptions import Busy, DomainError
-from events.operations import constraint_of
+from events.operations import constraint_of, undone
 
 BATCH = 500  # records a transaction, so that no lock is held for long
 
@@ -53,10 +53,16 @@ class Kind(ABC, Generic[R, K]):
     """A kind of record: how it is read from a row, and how it becomes part of the library."""
 
     table: ClassVar[str]  # of the rows that are ours, where a format has tables
+    source: str = ""  # of rows that do not say where they are from
+    # Whether adding locks what others use, so that a rehearsal must not keep it.
+    touches_others: ClassVar[bool] = False
 
-    def expect(self, row: Row) -> Iterable[str]:
-        """Look at the first row of a file. Returns what to note; raises FileError if no row of it will do."""
+    def expect(self, names: tuple[str, ...]) -> Iterable[str]:
+        """Look at the names of a file's columns. Returns what to note; raises FileError if no row of it will do."""
         return ()
+
+    def turned_away(self, record: R) -> None:
+        """A record was refused: whatever refers to it must be, too."""
 
     @abstractmethod
     def parse(self, row: Row) -> R:
@@ -132,115 +138,126 @@ def load(
     at: datetime,
     tell: Callable[[Told], None],
     progress: Callable[[int], object],
+    table: str | None = None,
 ) -> Report:
     """Take in whatever is sound of a file; tell of the rest.
 
-    `progress` hears how many more items are done. Batches are transactions of their own: whatever ends the work in
-    between leaves the earlier ones in place, and running it again goes on from there.
+    `progress` hears how many more items are done; `table` is the one to read, where a format has tables. Batches are
+    transactions of their own: whatever ends the work in between leaves the earlier ones in place, and running it again
+    goes on from there.
     """
     report = Report(tell)
-    reading = _Reading(kind, report)
+    loading = _Loading(kind, report, table or kind.table, at)
     waiting = iter(items)
     while some := list(islice(waiting, BATCH)):
         report.flush()
-        for batch in _batches(kind, reading.records(some)):
-            _take_batch(kind, batch, report, at=at)
+        reset_queries()  # with DEBUG Django keeps them all
+        for batch in loading.batches(some):
+            loading.take(batch)
         progress(len(some))
-    reading.note_others()
+    loading.note_others()
     report.flush()
     return report
 
 
-class _Reading(Generic[R, K]):
-    """From items to records, each key once."""
+class _Loading(Generic[R, K]):
+    """From items to records, each key once, and of records to what became of them."""
 
-    def __init__(self, kind: Kind[R, K], report: Report) -> None:
-        self._kind, self._report = kind, report
-        # Where each key stands, by its hash: a million of them must not take much memory.
+    def __init__(self, kind: Kind[R, K], report: Report, table: str, at: datetime) -> None:
+        self._kind, self._report, self._table, self._at = kind, report, table, at
+        # Where each key stands that was taken in, by its hash: a million of them must not take much memory.
         self._lines: dict[int, int] = {}
         self._others: dict[str, list[int]] = {}  # tables: their first line, and how many rows they have
 
-    def records(self, items: Iterable[Item]) -> Iterator[R]:
+    def batches(self, items: Iterable[Item]) -> Iterator[list[R]]:
+        """Each must be taken before the next is asked for, because it may repeat a key that was refused."""
+        batch: dict[int, R] = {}
+        weight = 0
+        for record in self._kind.in_order(self._records(items)):
+            key = hash(record.key)
+            if batch and (key in batch or weight + self._kind.weight(record) > 10 * BATCH):
+                yield list(batch.values())
+                batch, weight = {}, 0
+            if (line := self._lines.get(key)) is not None:
+                self._refuse(record, f"{self._kind.shown(record)} stands in line {line} already.", seen=True)
+                continue
+            batch[key] = record
+            weight += self._kind.weight(record)
+        if batch:
+            yield list(batch.values())
+
+    def take(self, batch: Sequence[R]) -> None:
+        known = self._kind.known(batch)
+        self._add([record for record in batch if record.key not in known])
+        for record in batch:
+            if record.key in known:
+                self._take(record, known)
+
+    def note_others(self) -> None:
+        for table, (line, count) in self._others.items():
+            self._report.note(line, f"Rows for table {table} are not for {self._table}: {count} left out.")
+
+    def _records(self, items: Iterable[Item]) -> Iterator[R]:
         for item in items:
             if isinstance(item, Note):
                 self._report.note(item.line, item.text)
-            elif item.table is not None and item.table != self._kind.table:
+            elif item.table is not None and item.table != self._table:
                 self._others.setdefault(item.table, [item.line, 0])[1] += 1
             elif isinstance(item, Refused):
                 self._report.refuse(item)
             else:
-                yield from self._record(item)
+                try:
+                    yield self._kind.parse(item)
+                except RowError as problem:
+                    self._report.refuse(Refused(item.line, str(problem), row=item))
 
-    def note_others(self) -> None:
-        for table, (line, count) in self._others.items():
-            self._report.note(line, f"Rows for table {table} are not for {self._kind.table}: {count} left out.")
-
-    def _record(self, row: Row) -> Iterator[R]:
+    def _add(self, new: Sequence[R]) -> None:
+        """All at once; or, if one of them is at fault or somebody else was faster, half by half."""
+        if len(new) <= 1:
+            for record in new:
+                self._take(record, self._kind.known([record]))
+            return
         try:
-            record = self._kind.parse(row)
-        except RowError as problem:
-            self._report.refuse(Refused(row.line, str(problem), row=row))
-            return
-        if (line := self._lines.setdefault(hash(record.key), row.line)) != row.line:
-            reason = f"{self._kind.shown(record)} stands in line {line} already."
-            self._report.refuse(Refused(row.line, reason, row=row))
-            return
-        yield record
-
-
-def _batches(kind: Kind[R, K], records: Iterable[R]) -> Iterator[list[R]]:
-    batch: list[R] = []
-    weight = 0
-    for record in kind.in_order(records):
-        if batch and weight + kind.weight(record) > 10 * BATCH:
-            yield batch
-            batch, weight = [], 0
-        batch.append(record)
-        weight += kind.weight(record)
-    if batch:
-        yield batch
-
-
-def _take_batch(kind: Kind[R, K], batch: Sequence[R], report: Report, *, at: datetime) -> None:
-    known = kind.known(batch)
-    _add(kind, [record for record in batch if record.key not in known], report, at=at)
-    for record in batch:
-        if record.key in known:
-            _take(kind, record, known, report, at=at)
-
-
-def _add(kind: Kind[R, K], new: Sequence[R], report: Report, *, at: datetime) -> None:
-    """All at once; or, if one of them is at fault or somebody else was faster, half by half."""
-    if len(new) <= 1:
-        for record in new:
-            _take(kind, record, kind.known([record]), report, at=at)
-        return
-    try:
-        notes = kind.add(new, at=at)
-    except Busy:
-        raise
-    except (IntegrityError, DomainError, RowError):
-        middle = len(new) // 2
-        _add(kind, new[:middle], report, at=at)
-        _add(kind, new[middle:], report, at=at)
-    else:
-        for record, note in zip(new, notes, strict=True):
-            report.count(record, Taken("added", note))
-
-
-def _take(kind: Kind[R, K], record: R, known: Mapping[Hashable, K], report: Report, *, at: datetime) -> None:
-    try:
-        if record.key in known:
-            taken = kind.revise(record, known[record.key], at=at)
+            notes = self._added(new)
+        except Busy:
+            raise
+        except (IntegrityError, DomainError, RowError):
+            middle = len(new) // 2
+            self._add(new[:middle])
+            self._add(new[middle:])
         else:
-            (note,) = kind.add([record], at=at)
-            taken = Taken("added", note)
-    except Busy:
-        raise
-    except (RowError, DomainError) as problem:
-        report.refuse(Refused(record.row.line, str(problem), row=record.row))
-    except IntegrityError as problem:
-        reason = f"{kind.shown(record)} clashes with another record ({constraint_of(problem)})."
-        report.refuse(Refused(record.row.line, reason, row=record.row))
-    else:
-        report.count(record, taken)
+            for record, note in zip(new, notes, strict=True):
+                self._count(record, Taken("added", note))
+
+    def _added(self, new: Sequence[R]) -> Sequence[str]:
+        if self._kind.touches_others:
+            with undone():
+                return self._kind.add(new, at=self._at)
+        return self._kind.add(new, at=self._at)
+
+    def _take(self, record: R, known: Mapping[Hashable, K]) -> None:
+        try:
+            if record.key in known:
+                with undone():
+                    taken = self._kind.revise(record, known[record.key], at=self._at)
+            else:
+                (note,) = self._added([record])
+                taken = Taken("added", note)
+        except Busy:
+            raise
+        except (RowError, DomainError) as problem:
+            self._refuse(record, str(problem))
+        except IntegrityError as problem:
+            name = constraint_of(problem)
+            self._refuse(record, f"{self._kind.shown(record)} clashes with another record ({name}).")
+        else:
+            self._count(record, taken)
+
+    def _count(self, record: R, taken: Taken) -> None:
+        self._lines[hash(record.key)] = record.row.line
+        self._report.count(record, taken)
+
+    def _refuse(self, record: R, reason: str, *, seen: bool = False) -> None:
+        if not seen:  # else the first one, which has the same key, did go in
+            self._kind.turned_away(record)
+        self._report.refuse(Refused(record.row.line, reason, row=record.row))

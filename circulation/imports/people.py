@@ -9,6 +9,7 @@ member's id.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,13 +17,14 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db.models import Q
+from django.db.models.functions import Lower
 
 from circulation.imports import fields as values
 from circulation.imports.branches import Branches, Categories
 from circulation.imports.columns import MEMBER, Columns, listed
-from circulation.imports.fields import HIGHEST_ID
+from circulation.imports.fields import HIGHEST_KEPT_ID
 from circulation.imports.formats.rows import FileError, Row, RowError
-from circulation.imports.identity import identity
+from circulation.imports.identity import alike, identity, shown_id
 from circulation.imports.loading import Kind, Taken
 from circulation.imports.members import LONGEST_NAME
 from events.models import Event
@@ -31,6 +33,7 @@ from library.bulk import create_members, keep_ids_free
 from library.models import Member
 from library.services import edit_member, split_name
 
+_NO_BLOCK = ("-", "none", "null", "n/a", "0.0", "nein", "non", "nee")
 _NAMES = ("name", "last_name", "first_name")
 
 
@@ -59,33 +62,25 @@ class KnownMember:
 
 
 class People(Kind[MemberRecord, KnownMember]):
-    """`remember` has `added` keep who was added."""
-
     table = "members"
 
     def __init__(
-        self,
-        *,
-        source: str,
-        branches: Branches,
-        categories: Categories,
-        named: Mapping[str, str] | None = None,
-        remember: bool = False,
+        self, *, source: str, branches: Branches, categories: Categories, named: Mapping[str, str] | None = None
     ) -> None:
-        self._source, self._branches, self._categories = source, branches, categories
-        self._remember = remember
+        self.source, self._branches, self._categories = source, branches, categories
         self._columns = Columns(MEMBER, named)
         self.of_card: dict[str, int] = {}  # members who were recognised by their card, by key
-        self.added: set[str] = set()  # the keys, and cards, of those who were added
+        self.refused: set[str] = set()  # keys and cards
 
-    def expect(self, row: Row) -> Iterable[str]:
-        self._columns.expect(row)
-        if not self._columns.given(row) & set(_NAMES):
-            raise FileError(
-                f"has no column for the name. Its columns are {listed(row.names)}. Name one: --map name=COLUMN"
-            )
-        if unused := self._columns.unused(row):
+    def expect(self, names: tuple[str, ...]) -> Iterable[str]:
+        self._columns.expect(names)
+        if not self._columns.given(names) & set(_NAMES):
+            raise FileError(f"has no column for the name. Its columns are {listed(names)}. Name one: --map name=COLUMN")
+        if unused := self._columns.unused(names):
             yield f"Columns that are not used: {listed(unused)}."
+
+    def turned_away(self, record: MemberRecord) -> None:
+        self.refused |= {record.key, record.card_number} - {""}
 
     def parse(self, row: Row) -> MemberRecord:
         given = self._columns[row]
@@ -97,7 +92,8 @@ class People(Kind[MemberRecord, KnownMember]):
             found["email"] = _email(given["email"])
         if "expires_on" in given:
             found["expires_on"] = values.day("expires_on", given["expires_on"])
-        if "blocked_reason" in given and (reason := _block(given["blocked_reason"], notes)):
+        is_kept = "circdesk_id" in given
+        if "blocked_reason" in given and (reason := _block(given["blocked_reason"], notes, is_kept=is_kept)):
             found["blocked_reason"] = reason
         if "category" in given:
             found["category"] = self._categories[given["category"]]
@@ -106,16 +102,16 @@ class People(Kind[MemberRecord, KnownMember]):
         card = found.get("card_number")
         return MemberRecord(
             row,
-            *identity(given, self._source, instead=(card,) if card else (*found.values(),)),
+            *identity(given, self.source, instead=(card,) if card else (*found.values(),)),
             found,
-            id=values.whole_number("circdesk_id", given["circdesk_id"], lowest=1, highest=HIGHEST_ID)
-            if "circdesk_id" in given
+            id=values.whole_number("circdesk_id", given["circdesk_id"], lowest=1, highest=HIGHEST_KEPT_ID)
+            if is_kept
             else None,
             notes=notes,
         )
 
     def shown(self, record: MemberRecord) -> str:
-        return f"{_name(record)} ({record.card_number or record.source_id})"
+        return f"{_name(record)}{shown_id(record.card_number or record.source_id)}"
 
     def known(self, records: Sequence[MemberRecord]) -> Mapping[Hashable, KnownMember]:
         by_source = Q(
@@ -143,6 +139,10 @@ class People(Kind[MemberRecord, KnownMember]):
     def add(self, records: Sequence[MemberRecord], *, at: datetime) -> Sequence[str]:
         if ids := [record.id for record in records if record.id is not None]:
             keep_ids_free(Member, up_to=max(ids))
+        wanted = [str(record.fields["email"]).lower() for record in records if "email" in record.fields]
+        taken = Member.objects.alias(_email=Lower("email")).filter(_email__in=wanted) if wanted else ()
+        for member in taken:
+            raise RowError(f"{member.email} is the e-mail address of {member} already.")
         defaults = {"category": self._categories.usual, "branch": self._branches.usual}
         members = [
             Member(
@@ -151,9 +151,6 @@ class People(Kind[MemberRecord, KnownMember]):
             for record in records
         ]
         _add(members, at=at)
-        if self._remember:
-            self.added.update(record.key for record in records)
-            self.added.update(record.card_number for record in records)
         return [""] * len(records)
 
     def revise(self, record: MemberRecord, known: KnownMember, *, at: datetime) -> Taken:
@@ -162,8 +159,14 @@ class People(Kind[MemberRecord, KnownMember]):
             raise RowError(f"circdesk_id {record.id} belonged to a member who was deleted. Leave the id out.")
         if record.id is not None and not _is_same(record, member):
             raise RowError(f"circdesk_id {record.id} already belongs to {member}, who is somebody else.")
-        if not known.is_ours and _name(record).casefold() != member.name.casefold():
+        is_same_person = _is_same_person(record, member)
+        if not known.is_ours and not is_same_person:
             raise RowError(f"Card {record.card_number} already belongs to {member.name}.")
+        if not is_same_person and record.card_number != member.card_number:
+            raise RowError(
+                f"{record.source_id or record.id} of {record.source or 'this library'} is {member} here. "
+                "If these are another system's: --source NAME"
+            )
         wanted = {name: value for name, value in record.fields.items() if name != "blocked_reason"}
         note = ""
         if not known.is_ours:
@@ -199,21 +202,32 @@ def _email(value: Any) -> str:
     return address
 
 
-def _block(value: Any, notes: list[str]) -> str:
-    try:
-        return "Blocked in the system before this one." if values.yes_or_no("blocked", value) else ""
-    except RowError:
-        return values.shortened("blocked_reason", value, notes, longest=300)
+def _block(value: Any, notes: list[str], *, is_kept: bool) -> str:
+    """Why somebody is blocked, empty if not. What another Circdesk wrote is taken word for word."""
+    if not is_kept:
+        if str(value).strip().lower() in _NO_BLOCK:
+            return ""
+        with suppress(RowError):
+            return "Blocked in the system before this one." if values.yes_or_no("blocked", value) else ""
+    return values.shortened("blocked_reason", value, notes, longest=300)
 
 
 def _name(record: MemberRecord) -> str:
     return f"{record.fields.get('first_name', '')} {record.fields.get('last_name', '')}".strip()
 
 
+def _is_same_person(record: MemberRecord, member: Member) -> bool:
+    """Whether the names may be of one person: mended, or changed in one of its halves."""
+    pairs = [(str(record.fields.get(name, "")), getattr(member, name)) for name in ("first_name", "last_name")]
+    same_half = any(there and there.casefold() == here.casefold() for there, here in pairs)
+    return same_half or alike(_name(record), member.name)
+
+
 def _is_same(record: MemberRecord, member: Member) -> bool:
-    if (record.source, record.source_id) == (member.source, member.source_id):
+    if record.source_id and (record.source, record.source_id) == (member.source, member.source_id):
         return True
-    return member.pk == record.id and not member.source and record.card_number == member.card_number
+    # Cards are numbered like ids, so that two libraries have the same.
+    return member.pk == record.id and not member.source and _is_same_person(record, member)
 
 
 def _deleted(ids: Sequence[int]) -> set[int | None]:

@@ -24,7 +24,7 @@ from circulation.imports.loading import Kind, Taken
 from events.operations import operation
 from library import locks
 from library.bulk import NewTitle, create_titles, keep_ids_free
-from library.models import Book, Copy
+from library.models import Book, Branch, Copy
 from library.services import create_copies, main_branch
 from reservations.services import settle
 from reservations.titles import edit_title
@@ -106,7 +106,7 @@ def _add(records: Sequence[TitleRow], *, at: datetime) -> None:
 
 
 @operation
-def add_missing_copies(*, book_id: int, copies: int, at: datetime) -> int:
+def add_missing_copies(*, book_id: int, copies: int, at: datetime, branch: Branch | None = None) -> int:
     """Add what is missing up to so many copies, to the line first. Returns how many were added.
 
     Counted under the title's lock, so that two imports at a time do not both add them.
@@ -115,6 +115,6 @@ def add_missing_copies(*, book_id: int, copies: int, at: datetime) -> int:
     missing = copies - Copy.objects.filter(book=book).count()
     if missing <= 0:
         return 0
-    create_copies(book, count=missing, branch=main_branch(), at=at)
+    create_copies(book, count=missing, branch=branch or main_branch(), at=at)
     settle(book, at=at)
     return missing

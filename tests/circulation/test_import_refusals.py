@@ -3,15 +3,18 @@
 import pytest
 from django.utils import timezone
 
-from library.models import Copy
-from library.services import add_title, enrol
+from events.operations import operation
+from library.models import Copy, Member
+from library.services import add_title, create_copies, enrol, main_branch
 from tests.circulation.commands import run, titles, told
 
 pytestmark = pytest.mark.django_db
 
 EMMA = {"BookID": 1000, "BookName": "Emma", "NumberOfCopies": 2}
 ONLY_ROWS = "Only INSERT INTO table (columns) VALUES (...), (...) is read, with nothing after it."
-NO_FORMAT = "is neither JSON, SQL nor MARC, and its first line names no column that is known here."
+NO_FORMAT = (
+    "is neither JSON, SQL nor MARC, and its first line, “{}”, names no column that is known here. Name one with --map."
+)
 INTO = "INSERT INTO books (BookID, BookName, NumberOfCopies)"
 
 
@@ -35,17 +38,32 @@ def test_ids_of_others_are_refused_and_the_rest_goes_in(file):
 
 
 def test_a_row_that_the_database_refuses_does_not_hold_up_its_batch(file):
-    book = add_title(at=timezone.now(), id=7, title="Old", copies=0)
-    Copy.objects.create(
-        book=book, barcode="1001-2", branch=book.copies.model._meta.get_field("branch").related_model.objects.get()
-    )
+    add_title(at=timezone.now(), id=7, title="Old", copies=0, source="import", source_id="1001")
     path = file([{**EMMA, "BookID": 1000 + n} for n in range(3)])
 
     ran = run("import_books", path)
 
-    assert told(ran, path) == ["1: Another copy already has this barcode."]
+    assert told(ran, path) == ["1: This record was already imported from this source."]
     assert ran.out == [f"{path}: 2 added, 0 changed, 0 unchanged, 1 refused."]
     assert set(titles()) == {7, 1000, 1002}
+
+
+def test_a_barcode_that_another_title_has_is_passed_over(file):
+    other = add_title(at=timezone.now(), id=7, title="Old", copies=0)
+    create = operation(
+        lambda: create_copies(other, count=1, branch=main_branch(), at=timezone.now(), barcodes=["1000-1"])
+    )
+    create()
+
+    assert run("import_books", file([EMMA])).failure is None
+    assert set(Copy.objects.filter(book=1000).values_list("barcode", flat=True)) == {"1000-2", "1000-3"}
+
+
+def test_a_card_that_another_member_has_is_passed_over(file):
+    enrol(at=timezone.now(), first_name="Grace", card_number="C00002000")
+
+    assert run("import_members", file([{"MemberID": 2000, "MemberName": "Ada"}])).failure is None
+    assert Member.objects.get(pk=2000).card_number.startswith("C00002000-")
 
 
 @pytest.mark.parametrize(
@@ -182,8 +200,8 @@ def test_what_a_dump_holds_besides_rows_is_left_out_with_a_note(file):
         ('[{"BookID": 1}]'.encode("utf-16-le"), "is not a text file."),
         ('[{"BookID": 1}]'.encode("utf-16")[:-1], "begins like UTF-16, but is damaged."),
         (b'[{"BookID": 1}]\0', "is not a text file."),
-        (b"Dear library,", NO_FORMAT),
-        (b"-- nothing\n" + b" " * 40 + b"(", NO_FORMAT),
+        (b"Dear library,", NO_FORMAT.format("Dear library, ")),
+        (b"-- nothing\n" + b" " * 40 + b"(", NO_FORMAT.format("-- nothing")),
         (b'{"books": []}', "is one JSON object, where a list of them is needed: [{...}, {...}]."),
         (b'[\n{"BookID": 1,\n"BookN', "breaks off in line 3: the list is not closed. Is the file complete?"),
         (b'[\n{"BookID": 1},', "breaks off in line 2: the list is not closed. Is the file complete?"),

@@ -57,7 +57,7 @@ def test_a_library_comes_in_from_its_tables(folder):
         "people.csv: 3 added, 0 changed, 0 unchanged, 0 refused.",
         "lent.csv: 1 added, 0 changed, 0 unchanged, 0 refused.",
         "holds.csv: 3 added, 0 changed, 0 unchanged, 0 refused.",
-        "2 titles have a line; 1 copies were set aside for those first in it.",
+        "Titles with a line: 2. Copies set aside for those first in it: 1.",
     ]
     assert list(Copy.objects.order_by("barcode").values_list("barcode", "status", "branch__name")) == [
         ("D1", "available", "Main Library"),
@@ -202,10 +202,10 @@ def test_refused_rows_are_written_down_mended_and_fed_again(folder, tmp_path):
 @pytest.mark.parametrize(
     ("changed", "problem"),
     [
-        ({"books.csv": None}, "{directory} holds no file of titles."),
+        (dict.fromkeys(TABLES), "{directory} holds no table of a library."),
         (
             {"books.csv": 'id,title\n1,"Emma\n'},
-            "{directory}/books.csv breaks off within quotation marks. Is the file complete?",
+            "{directory}/books.csv breaks off within quotation marks, in the row of line 2.",
         ),
         ({"more.csv": ""}, "{directory}/more.csv is empty."),
         (

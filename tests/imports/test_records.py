@@ -150,7 +150,7 @@ WHOLE = xml(record("1"))
         ("<html><body>Not found</body></html>", "is XML or HTML, but not MARCXML."),
         (
             '<?xml version="1.0"?><!DOCTYPE collection [<!ENTITY a "aaaa">]><collection/>',
-            "is XML or HTML, but not MARCXML.",
+            "is XML with a document type of its own, which is not read here.",
         ),
     ],
 )
@@ -188,7 +188,7 @@ def test_an_element_without_end_is_not_kept_in_memory(file, monkeypatch):
     path = file(WHOLE.replace("Emma", "x" * 500_000))
 
     assert run("import_books", path).failure == (
-        f"{path} cannot be read: an element is longer than 1,000,000 characters. Nothing was changed."
+        f"{path} cannot be read: a record or an element is longer than 1,000,000 characters. Nothing was changed."
     )
 
 

@@ -184,7 +184,7 @@ def test_a_barcode_of_another_title_is_refused(file):
     run("import_books", file("title,barcode\nEmma,A1\n"))
     path = file("title,barcode\nDracula,A1\n", "more")
 
-    assert told(run("import_books", path), path) == ["2: Another copy already has this barcode."]
+    assert told(run("import_books", path), path) == ["2: Barcode A1 belongs to “Emma” already."]
     assert titles().keys() == {Book.objects.get().pk}
 
 
@@ -261,7 +261,7 @@ def test_another_file_with_the_same_name_does_not_overwrite(file):
 
     ran = run("import_books", other)
 
-    assert told(ran, other) == ["2: 1 of books is “Emma” here. Give this file a source of its own: --source NAME"]
+    assert told(ran, other) == ["2: 1 of books is “Emma” here. If these are another system's: --source NAME"]
     assert run("import_books", other, source="second").failure is None
     assert {book.title: book.source for book in Book.objects.all()} == {"Emma": "books", "Dracula": "second"}
 
@@ -349,7 +349,7 @@ def test_one_column_of_names_is_enough(file, name, first, last):
         ("X-2,Ada,nowhere,", "'nowhere' is not an e-mail address."),
         ("X-2,Ada,,31.12.2030", "expires_on must be a day written like 2026-12-31, not '31.12.2030'."),
         ("X-2,Ada,,2030-02-30", "expires_on must be a day written like 2026-12-31, not '2030-02-30'."),
-        ("X-2,Ada,GRACE@example.org,", "Another member already has this e-mail address."),
+        ("X-2,Ada,GRACE@example.org,", "grace@example.org is the e-mail address of Grace (X-1) already."),
         ("X-1,Ada,,", "Card X-1 already belongs to Grace."),
         (f"X-2,{'A' * 151},,", "first_name has 151 characters: at most 150 are possible."),
     ],
@@ -406,14 +406,16 @@ def test_refused_rows_are_written_down_mended_and_fed_again(file, tmp_path):
 
     ran = run("import_books", path, refused=refused, source="old")
 
-    assert ran.out[-1] == f"The refused rows are in {refused}. Mend them, and import that file."
+    assert ran.out[-1] == (
+        f"2 of 2 refused rows are in {refused}. Mend them, then: manage.py import_books {refused} --source old"
+    )
     assert refused.read_text().splitlines() == [
-        "id,title,copies,refused_because",
-        "2,,1,There is no title.",
-        "3,Dracula,many,\"copies must be a whole number, not 'many'.\"",
+        "id,title,copies,source,refused_because",
+        "2,,1,old,There is no title.",
+        "3,Dracula,many,old,\"copies must be a whole number, not 'many'.\"",
     ]
     refused.write_text(refused.read_text().replace("2,,1", "2,Persuasion,1").replace("many,", "4,"))
-    again = run("import_books", refused, source="old")
+    again = run("import_books", refused)  # the rows say where they are from
     assert (again.failure, report(again)) == (None, "2 added, 0 changed, 0 unchanged, 0 refused.")
     assert sorted(titles().values()) == [("Dracula", 4), ("Emma", 2), ("Persuasion", 1)]
 
@@ -442,10 +444,11 @@ def test_without_a_refusal_there_is_no_file(file, tmp_path):
 def test_a_place_for_refused_rows_that_will_not_do_is_told_at_once(file, tmp_path):
     path = file("title\nEmma\n")
 
-    assert run("import_books", path, refused=path).failure == "--refused must not be the file that is imported."
+    assert run("import_books", path, refused=path).failure == f"--refused: {path} is there already. Name a new file."
+    assert run("import_books", path, refused=tmp_path).failure.endswith("is there already. Name a new file.")
     assert run("import_books", path, path, refused=tmp_path / "x").failure == "--refused is for one file at a time."
     missing = tmp_path / "no" / "x.csv"
     assert run("import_books", path, refused=missing).failure == (
-        f"--refused: {missing.parent} is no directory that can be written to."
+        f"--refused: {missing} cannot be written: No such file or directory."
     )
     assert titles() == {}

@@ -82,7 +82,7 @@ def test_titles_of_every_script_are_found(file, title):
         ("title\nEmma".encode("utf-16")[:-1], "begins like UTF-16, but is damaged."),
         (b"\xef\xbb\xbftitle\nEmm\xe9", "begins like UTF-8, but is damaged."),
         (b"\xef\xbb\xbf", "is empty."),
-        (b'title,author\n"Emma,Jane\nDracula,Bram\n', "breaks off within quotation marks. Is the file complete?"),
+        (b'title,author\n"Emma,Jane\nDracula,Bram\n', "breaks off within quotation marks, in the row of line 2."),
         (b'title,author\n"Emma" x,Jane\n', "cannot be read as a table: ',' expected after '\"' in line 2."),
     ],
 )
@@ -98,13 +98,20 @@ def test_what_is_no_table_is_told_in_one_line(file, content, problem):
 @pytest.mark.parametrize(
     ("beginning", "problem"),
     [
-        (b"", "is neither JSON, SQL nor MARC, and its first line names no column that is known here."),
+        (
+            b"",
+            f"is neither JSON, SQL nor MARC, and its first line, “{'a' * 40}”, names no column that is known here. "
+            "Name one with --map.",
+        ),
         (b"title,", "cannot be read: line 1 is longer than 1,000,000 characters."),
         (b"title\n", "cannot be read: line 2 is longer than 1,000,000 characters."),
         (b'title\n"', "cannot be read: line 2 is longer than 1,000,000 characters."),
         (b'[{"title": "', "cannot be read: an entry in line 1 is longer than 1,000,000 characters."),
-        (b"INSERT INTO books VALUES (", "has a statement of more than 20,000,000 characters after line 1."),
-        (b"<collection>", "cannot be read: an element is longer than 1,000,000 characters."),
+        (
+            b"INSERT INTO books VALUES (",
+            "has a statement of more than 4,000,000 characters after line 1. Dump it with fewer rows in each INSERT.",
+        ),
+        (b"<collection>", "cannot be read: a record or an element is longer than 1,000,000 characters."),
     ],
 )
 def test_a_line_of_two_gigabytes_is_told_at_once(tmp_path, beginning, problem):

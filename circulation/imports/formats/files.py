@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+from circulation.imports.columns import listed
 from circulation.imports.formats import csv_rows, json_rows, marc_rows, sql_rows
 from circulation.imports.formats.rows import FileError, Items
 from circulation.imports.formats.source import Source
@@ -30,7 +31,13 @@ def reader_of(source: Source, named: Collection[str] = ()) -> Reader:
     if csv_rows.recognises(source.beginning, named):
         return csv_rows.rows
     _ = source.encoding  # a picture is told from a text
-    raise FileError("is neither JSON, SQL nor MARC, and its first line names no column that is known here.")
+    columns = listed([name.strip()[:40] for name in csv_rows.header(source.beginning)], most=8)
+    if named:
+        raise FileError(f"has no column “{next(iter(named))}”. Its first line is “{columns}”.")
+    raise FileError(
+        f"is neither JSON, SQL nor MARC, and its first line, “{columns}”, names no column that is known here. "
+        "Name one with --map."
+    )
 
 
 def rows_of(path: Path) -> Items:

@@ -7,7 +7,9 @@ holdings format (852) put barcodes.
 from __future__ import annotations
 
 import json
+import logging
 import re
+import warnings
 from collections.abc import Iterator
 from typing import Any
 from xml.sax import SAXException
@@ -16,14 +18,25 @@ from xml.sax.handler import feature_namespaces
 from defusedxml import DefusedXmlException
 from defusedxml.expatreader import DefusedExpatParser
 from pymarc import Field, Record, XmlHandler, record_to_xml
-from pymarc.exceptions import PymarcException
+from pymarc.exceptions import BadSubfieldCodeWarning, PymarcException
 
 from circulation.imports.formats.rows import LONGEST, TOO_LONG, FileError, Items, Refused, Row
 from circulation.imports.formats.source import Source
 
 _CHUNK = 65_536
+# What 887 may say of a title; the copies stand in 852.
+_OURS = {
+    "circdesk_id", "title", "authors", "isbn", "publisher", "category", "language", "published_year", "in_circulation",
+    "source", "source_id", "copies",
+}  # fmt: skip
+
+# It tells of what it puts right, without the record in which that stands.
+logging.getLogger("pymarc").setLevel(logging.CRITICAL)
+warnings.filterwarnings("ignore", category=BadSubfieldCodeWarning)
 _LEADER = re.compile(rb"\d{5}[a-z][a-z].{3}22\d{5}.{3}4500", re.DOTALL)
-_XML = re.compile(r"\s*(<\?xml.*?\?>)?(\s|<!--.*?-->)*<([\w.-]+:)?(collection|record)\b", re.DOTALL)
+_XML = re.compile(
+    r"\s*(<\?xml.*?\?>)?(\s|<!--.*?-->|<!DOCTYPE[^>\[]*(\[.*?\])?\s*>)*<([\w.-]+:)?(collection|record)\b", re.DOTALL
+)
 
 # The punctuation with which cataloguing rules (ISBD) end a part of the description.
 _ISBD = " /:;,="
@@ -81,10 +94,12 @@ def xml_rows(source: Source) -> Items:
                     number += 1
                     yield _of_record(number, record)
         parser.close()
-    except (KeyError, PymarcException) as error:
-        raise FileError(f"is not MARCXML: record {number + 1} lacks a part or has a strange one ({error}).") from error
     except DefusedXmlException as error:
         raise FileError("is XML with a document type of its own, which is not read here.") from error
+    except (KeyError, PymarcException) as error:
+        raise FileError(f"is not MARCXML: record {number + 1} lacks a part or has a strange one ({error}).") from error
+    except LookupError as error:
+        raise FileError(f"is XML in an encoding that is not known here ({error}).") from error
     except SAXException as error:
         line = parser.getLineNumber()
         raise FileError(f"is not well-formed XML in line {line}. Is the file complete?") from error
@@ -102,6 +117,7 @@ class _Records(XmlHandler):
         super().__init__()  # type: ignore[no-untyped-call]
         self._done: list[Record] = []
         self._since = 0  # characters since the last element began or ended
+        self._length = 0  # of this record
 
     def startElementNS(self, name: Any, qname: Any, attrs: Any) -> None:  # noqa: N802  # as SAX names it
         self._since = 0
@@ -113,11 +129,13 @@ class _Records(XmlHandler):
 
     def process_record(self, record: Record) -> None:
         self._done.append(record)
+        self._length = 0
 
     def expect_moderation(self, characters: int) -> None:
         self._since += characters
-        if self._since > LONGEST:
-            raise FileError(f"cannot be read: an element {TOO_LONG}.")
+        self._length += characters
+        if self._since > LONGEST or self._length > 2 * LONGEST:  # it counts what goes before it in the same piece
+            raise FileError(f"cannot be read: a record or an element {TOO_LONG}.")
 
     def take(self) -> list[Record]:
         done, self._done = self._done, []
@@ -129,9 +147,8 @@ def _of_exchange(number: int, data: bytes) -> Row | Refused:
         record = Record(
             data, to_unicode=True, force_utf8=_is_utf8(data), hide_utf8_warnings=True, utf8_handling="strict"
         )
-    except (PymarcException, UnicodeDecodeError, ValueError, IndexError) as error:
-        broken = Row(number, (), record=data)
-        return Refused(number, f"The record cannot be read: {str(error) or type(error).__name__}", row=broken)
+    except (PymarcException, ValueError, IndexError):
+        return Refused(number, "The record is damaged: its directory or its text.", row=Row(number, (), record=data))
     return _of_record(number, record, data)
 
 
@@ -163,16 +180,17 @@ def _of_record(number: int, record: Record, data: bytes = b"") -> Row:
     return Row(number, tuple(pair for pair in pairs if pair[1] not in ("", ())), record=xml)
 
 
-def _ours(record: Record) -> tuple[tuple[str, Any], ...]:
+def _ours(record: Record) -> tuple[tuple[str, str | int | bool], ...]:
     """What an export of ours says of a title word for word, where MARC keeps what is not MARC (887)."""
     for field in record.get_fields("887"):
         if _subfield(field, "2") == "circdesk":
             try:
                 title = json.loads(_subfield(field, "a"))
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if isinstance(title, dict):
-                return tuple(title.items())
+                plain = {name: value for name, value in title.items() if isinstance(value, str | int)}
+                return tuple((name, value) for name, value in plain.items() if name in _OURS)
     return ()
 
 
@@ -189,7 +207,7 @@ def _title(record: Record) -> str:
 
 
 def _authors(record: Record) -> str:
-    names = [_name(field) for field in record.get_fields("100", "110", "111", "700", "710")]
+    names = [_name(field) for field in record.get_fields("100", "110", "111", "700", "710", "711", "720")]
     unique = dict.fromkeys(name for name in names if name)
     return "; ".join(unique) or _trimmed(_first(record, ("245",), "c"))
 

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from circulation.imports.formats.files import Reader, reader_of
+from circulation.imports.formats.files import MARC, Reader, reader_of
 from circulation.imports.formats.rows import FileError, Note
 from circulation.imports.formats.source import Source
 from circulation.imports.formats.spool import Spool
@@ -38,11 +38,15 @@ def read(path: Path, named: Mapping[str, str] | None = None) -> File:
 
 def _fill(items: Spool, reader: Reader, source: Source) -> None:
     with bar(f"Reading {source.path.name}", total=source.size, unit="B", bytes_=True) as progress:
-        for number, item in enumerate(reader(source)):
-            items.add(item)
-            if number % _NOW_AND_THEN == 0:
-                progress.update(source.position - progress.n)
+        try:
+            for number, item in enumerate(reader(source)):
+                items.add(item)
+                if number % _NOW_AND_THEN == 0:
+                    progress.update(source.position - progress.n)
+            items.flush()
+        except RecursionError as error:
+            raise FileError("is nested too deeply.") from error
     if not len(items):
         raise FileError("holds no rows.")
-    if items.first_row is not None and not items.first_row.record and source.is_guessed:
+    if reader not in MARC and source.is_guessed:
         items.add(Note(1, "Not in UTF-8: read as Latin-1 (Windows-1252). Please look at the accents."))

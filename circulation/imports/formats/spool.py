@@ -7,6 +7,7 @@ import tempfile
 
 from circulation.imports.formats.rows import Item, Items, Row
 
+_MOST_NAMES = 2000  # that are kept; no table has as many
 _MANY = 200  # written and read together
 
 
@@ -17,7 +18,16 @@ class Spool:
         self._file = tempfile.TemporaryFile(prefix="circdesk-")  # noqa: SIM115  # closed by whoever made the spool
         self._waiting: list[Item] = []
         self._length = 0
-        self.first_row: Row | None = None
+        self._names: dict[str | None, dict[str, None]] = {}
+
+    @property
+    def tables(self) -> list[str | None]:
+        """Those that rows are of, in their order; None where the format has no tables."""
+        return list(self._names)
+
+    def names(self, table: str | None) -> tuple[str, ...]:
+        """The names of all columns that rows of a table have, in their order."""
+        return tuple(self._names.get(table, ()))
 
     def __len__(self) -> int:
         return self._length
@@ -33,15 +43,17 @@ class Spool:
         self._file.close()
 
     def add(self, item: Item) -> None:
-        if self.first_row is None and isinstance(item, Row):
-            self.first_row = item
+        if isinstance(item, Row):
+            names = self._names.setdefault(item.table, {})
+            if len(names) < _MOST_NAMES:
+                names.update(dict.fromkeys(item.names))
         self._length += 1
         self._waiting.append(item)
         if len(self._waiting) == _MANY:
-            self._write()
+            self.flush()
 
     def __iter__(self) -> Items:
-        self._write()
+        self.flush()
         end = self._file.tell()
         position = 0
         while position < end:
@@ -51,7 +63,8 @@ class Spool:
             self._file.seek(end)
             yield from items
 
-    def _write(self) -> None:
+    def flush(self) -> None:
+        """Set down what waits in memory. Raises RecursionError for a value that is nested too deeply."""
         if self._waiting:
             pickle.dump(self._waiting, self._file, pickle.HIGHEST_PROTOCOL)
             self._waiting = []

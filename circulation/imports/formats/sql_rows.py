@@ -34,12 +34,14 @@ _IGNORED = re.compile("ALTER|ANALYZE|BEGIN|COMMENT|COMMIT|CREATE|END|GO|LOCK|PRA
 _OTHER = re.compile(
     "CALL|COPY|DELETE|DO|DROP|EXEC|EXECUTE|EXPLAIN|GRANT|INSERT|MERGE|REPLACE|REVOKE|ROLLBACK|SELECT|TRUNCATE|UPDATE|WITH"
 )
+# Of the others, those that pg_dump and mysqldump write.
+_IN_DUMPS = re.compile(r"DROP TABLE IF EXISTS|SELECT pg_catalog \. (set_config|setval) ", re.IGNORECASE)
 _BEGINNING = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/|;)*(\w+)", re.DOTALL)
 
 # A file is read in pieces of about so many characters, which end where a statement ends.
 _PIECE = 200_000
 _END_OF_STATEMENT = re.compile(r";[ \t]*\r?\n")
-_LONGEST_STATEMENT = 20_000_000  # characters
+_LONGEST_STATEMENT = 4_000_000  # characters, which take a hundred times as many bytes while they are read
 
 # It warns of statements that it does not know in full. We tell of every statement that is left out.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
@@ -133,7 +135,8 @@ class _File:
         while len(self._rest) < 2 * size:
             if size > _LONGEST_STATEMENT:
                 raise FileError(
-                    f"has a statement of more than {_LONGEST_STATEMENT:,} characters after line {self._line}."
+                    f"has a statement of more than {_LONGEST_STATEMENT:,} characters after line {self._line}. "
+                    "Dump it with fewer rows in each INSERT."
                 )
             more = self._text.read(2 * size)
             if not more:
@@ -148,7 +151,7 @@ class _File:
             yield from self._insert(statement)
         elif any(token.token_type == TokenType.INSERT for _, token in statement):
             yield Refused(line, f"There is an INSERT within this {word} statement. Is a semicolon missing?")
-        elif _IGNORED.fullmatch(word):
+        elif _IGNORED.fullmatch(word) or _IN_DUMPS.match(" ".join(token.text for _, token in statement[:8])):
             if word == "CREATE":
                 self._learn_columns(statement)
             yield Note(line, f"{word} is not run here: left out.")
@@ -186,6 +189,8 @@ class _File:
         parser = self._dialect.parser(error_level=ErrorLevel.IMMEDIATE)
         try:
             (parsed,) = parser.parse([token for _, token in statement], self._piece)
+        except RecursionError as error:
+            raise FileError(f"is nested too deeply in line {statement[0][0]}.") from error
         except ParseError as error:
             line = statement[0][0]
             raise FileError(f"cannot be read as SQL in the statement that begins in line {line}.") from error

@@ -12,7 +12,7 @@ from circulation.imports.catalogue import barcode_in, copy_status
 from circulation.imports.columns import COPY, Columns
 from circulation.imports.formats.rows import Row, RowError
 from circulation.imports.loading import Kind, Taken
-from circulation.imports.whole.references import TO_COME, Reference, References, title_in
+from circulation.imports.whole.references import Reference, References, title_in
 from events.operations import operation
 from library.bulk import NewCopy, create_items
 from library.models import Book, Copy
@@ -32,13 +32,17 @@ class CopyRecord:
         return self.item.barcode
 
 
-class Copies(Kind[CopyRecord, Copy]):
-    """`remember` has the references know what a rehearsal would have added."""
+@dataclass(frozen=True)
+class KnownCopy:
+    copy: Copy
+    title_id: int | None  # that the file means
 
+
+class Copies(Kind[CopyRecord, KnownCopy]):
     table = "copies"
 
-    def __init__(self, references: References, branches: Branches, *, remember: bool = False) -> None:
-        self._references, self._branches, self._remember = references, branches, remember
+    def __init__(self, references: References, branches: Branches) -> None:
+        self._references, self._branches = references, branches
         self._columns = Columns({**COPY, "reason": ("reason",)})
 
     def parse(self, row: Row) -> CopyRecord:
@@ -49,29 +53,44 @@ class Copies(Kind[CopyRecord, Copy]):
             barcode_in(values.words("barcode", given["barcode"], longest=1000).strip()),
             self._branches[given.get("branch")],
             copy_status(str(given.get("status", ""))),
-            str(given.get("reason", "")),
+            values.words("reason", given["reason"], longest=300) if "reason" in given else "",
         )
         return CopyRecord(row, item, title_in(given))
 
     def shown(self, record: CopyRecord) -> str:
         return f"Barcode {record.key}"
 
-    def known(self, records: Sequence[CopyRecord]) -> Mapping[Hashable, Copy]:
+    def turned_away(self, record: CopyRecord) -> None:
+        self._references.refused_copies.add(record.key)
+
+    def known(self, records: Sequence[CopyRecord]) -> Mapping[Hashable, KnownCopy]:
         copies = Copy.objects.filter(barcode__in=[record.key for record in records]).select_related("book")
-        return {copy.barcode: copy for copy in copies}
+        by_barcode = {copy.barcode: copy for copy in copies}
+        there = [record for record in records if record.key in by_barcode]
+        try:
+            titles = self._references.titles(record.title for record in there)
+        except RowError:
+            titles = {}
+        return {
+            record.key: KnownCopy(by_barcode[record.key], titles.get(record.title) or self._title(record))
+            for record in there
+        }
 
     def add(self, records: Sequence[CopyRecord], *, at: datetime) -> Sequence[str]:
         titles = self._references.titles(record.title for record in records)
-        items = [(titles[record.title], record.item) for record in records]
-        _add([(book_id, item) for book_id, item in items if book_id != TO_COME], at=at)
-        if self._remember:
-            self._references.copies_to_come.update(record.key for record in records)
+        _add([(titles[record.title], record.item) for record in records], at=at)
         return [""] * len(records)
 
-    def revise(self, record: CopyRecord, known: Copy, *, at: datetime) -> Taken:
-        if known.book_id != self._references.titles([record.title])[record.title]:
-            raise RowError(f"Barcode {record.key} belongs to “{known.book}” already.")
+    def revise(self, record: CopyRecord, known: KnownCopy, *, at: datetime) -> Taken:
+        if known.title_id != known.copy.book_id:
+            raise RowError(f"Barcode {record.key} belongs to “{known.copy.book}” already.")
         return Taken("unchanged")
+
+    def _title(self, record: CopyRecord) -> int | None:
+        try:
+            return self._references.titles([record.title])[record.title]
+        except RowError:
+            return None
 
 
 @operation

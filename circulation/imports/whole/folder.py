@@ -6,15 +6,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from circulation.imports.columns import BRANCH, COPY, LOAN, MEMBER, POLICY, RESERVATION, TITLE, Columns, folded, listed
 from circulation.imports.formats.reading import File, read
-from circulation.imports.formats.rows import FileError, Row
+from circulation.imports.formats.rows import FileError
 from circulation.imports.whole.evergreen import TABLES
 
 # In the order in which they need each other.
 KINDS = ("branches", "policies", "titles", "copies", "members", "loans", "reservations")
+_OF_MEMBERS = ("members", "patrons", "borrowers", "users", "readers")
 _TEXTS = (".md", ".txt", ".html", ".pdf", ".rst")
+
+
+class Table(NamedTuple):
+    """Rows of one kind in a file. `name` is that of the table, in a format that has several in one file."""
+
+    file: File
+    name: str | None
 
 
 @dataclass(frozen=True)
@@ -22,26 +31,29 @@ class Folder:
     """What was found in a directory."""
 
     path: Path
-    files: dict[str, list[File]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
+    tables: dict[str, list[Table]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
     evergreen: dict[str, File] = field(default_factory=dict)  # by the names of its tables
     left_out: list[Path] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
     def add(self, file: File) -> None:
         """Raises FileError for a file that is nothing of a library."""
-        row = file.items.first_row
-        if row is None:
+        if not file.items.tables:
             raise FileError("holds no rows.")
-        table = next((name for name, columns in TABLES.items() if columns <= set(row.names)), None)
-        kind = None if table else kind_of(row)
-        if table in self.evergreen:
-            raise FileError(f"holds {table} of Evergreen, as {self.evergreen[str(table)].path.name} does.")
-        if table:
-            self.evergreen[table] = file
-        elif kind:
-            self.files[kind].append(file)
-        else:
-            raise FileError(f"is no table of a library that is known here. Its columns are {listed(row.names)}.")
+        known = False
+        for name in file.items.tables:
+            names = file.items.names(name)
+            table = next((table for table, columns in TABLES.items() if columns <= set(names)), None)
+            if table in self.evergreen:
+                raise FileError(f"holds {table} of Evergreen, as {self.evergreen[str(table)].path.name} does.")
+            if table:
+                self.evergreen[table] = file
+            elif kind := kind_of(names, file.path.stem):
+                self.tables[kind].append(Table(file, name))
+            known = known or bool(table or kind)
+        if not known:
+            columns = listed(file.items.names(file.items.tables[0]))
+            raise FileError(f"is no table of a library that is known here. Its columns are {columns}.")
 
 
 @contextmanager
@@ -64,31 +76,31 @@ def opened(path: Path) -> Iterator[Folder]:
                 folder.add(file)
             except FileError as problem:
                 folder.problems.append(f"{each} {problem}")
-        if not (folder.problems or folder.files["titles"] or "bibs" in folder.evergreen):
-            folder.problems.append(f"{path} holds no file of titles.")
+        if not (folder.problems or any(folder.tables.values()) or folder.evergreen):
+            folder.problems.append(f"{path} holds no table of a library.")
         yield folder
     finally:
         for file in read_files:
             file.items.close()
 
 
-def kind_of(row: Row) -> str | None:
-    """Which of `KINDS` a row is of."""
-    names = {folded(name) for name in row.names}
-    title, member, copy = (Columns(fields).given(row) for fields in (TITLE, MEMBER, COPY))
-    if row.record or "bookname" in names:
+def kind_of(columns: tuple[str, ...], stem: str) -> str | None:
+    """Which of `KINDS` rows with these columns are of. Where they leave it open, the name of the file decides."""
+    names = {folded(name) for name in columns}
+    title, member, copy = (Columns(fields).given(columns) for fields in (TITLE, MEMBER, COPY))
+    if "items" in names or "bookname" in names:  # as MARC records have them; of the reservation challenge
         return "titles"
-    if "loan_days" in Columns(POLICY).given(row):
+    if "loan_days" in Columns(POLICY).given(columns):
         return "policies"
-    if Columns(BRANCH).given(row) == {"name", "time_zone"}:
+    if Columns(BRANCH).given(columns) == {"name", "time_zone"}:
         return "branches"
-    if "placed_at" in Columns(RESERVATION).given(row):
+    if "placed_at" in Columns(RESERVATION).given(columns):
         return "reservations"
-    if {"barcode", "lent_at", "due_at"} <= Columns(LOAN).given(row):
+    if {"barcode", "lent_at", "due_at"} <= Columns(LOAN).given(columns):
         return "loans"
     if "membername" in names or member & {"first_name", "last_name"}:
         return "members"
-    if "name" in member and member & {"card_number", "email", "expires_on"} and "authors" not in title:
+    if "name" in member and (member & {"card_number", "email", "expires_on"} or folded(stem) in _OF_MEMBERS):
         return "members"
     if "title" in title:
         return "titles"

@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 
 from circulation.imports.branches import branches, categories
 from circulation.imports.catalogue import Catalogue
+from circulation.imports.command import is_challenge
 from circulation.imports.formats import csv_rows
 from circulation.imports.formats.reading import File
-from circulation.imports.formats.rows import Items, Row
+from circulation.imports.formats.rows import Items
 from circulation.imports.formats.spool import Spool
 from circulation.imports.loading import Kind
 from circulation.imports.members import Members
@@ -27,6 +28,7 @@ from circulation.imports.whole.reservations import Reservations
 from circulation.imports.whole.terms import BranchRows, Policies
 from circulation.models import Loan
 from events.exceptions import DomainError
+from events.operations import is_rehearsing
 from library.models import Book
 from library.services import main_branch
 from reservations.services import settle_titles
@@ -44,20 +46,20 @@ _FROM_EVERGREEN: dict[str, tuple[str, Callable[[Evergreen], Items]]] = {
 class Step(NamedTuple):
     """One file, and what takes its rows in."""
 
-    name: str
     file: File
+    table: str | None
     kind: Kind[Any, Any]
 
 
 class WholeLibrary:
     """`source` is what the system is called that the files come from."""
 
-    def __init__(self, folder: Folder, *, source: str, rehearsing: bool) -> None:
-        self._folder, self._source, self._rehearsing = folder, source, rehearsing
-        places, groups = branches(rehearsing=rehearsing), categories(rehearsing=rehearsing)
-        has_copies = bool(folder.files["copies"] or "copies" in folder.evergreen)
-        catalogue = Catalogue(source=source, branches=places, copies=0 if has_copies else 1, remember=rehearsing)
-        people = People(source=source, branches=places, categories=groups, remember=rehearsing)
+    def __init__(self, folder: Folder, *, source: str) -> None:
+        self._folder, self._source = folder, source
+        places, groups = branches(), categories()
+        has_copies = bool(folder.tables["copies"] or "copies" in folder.evergreen)
+        catalogue = Catalogue(source=source, branches=places, copies=0 if has_copies else 1)
+        people = People(source=source, branches=places, categories=groups)
         references = References(source, catalogue, people)
         zone = ZoneInfo(main_branch().time_zone)
         self._reservations = Reservations(references, places, zone=zone)
@@ -65,7 +67,7 @@ class WholeLibrary:
             "branches": BranchRows(places),
             "policies": Policies(groups),
             "titles": catalogue,
-            "copies": Copies(references, places, remember=rehearsing),
+            "copies": Copies(references, places),
             "members": people,
             "loans": Loans(references, zone=zone),
             "reservations": self._reservations,
@@ -75,18 +77,20 @@ class WholeLibrary:
     def steps(self) -> Iterator[Step]:
         """In the order in which they need each other."""
         for name in KINDS:
-            for file in self._folder.files[name]:
-                yield Step(name, file, self._kind(name, file.items.first_row))
-            table, rows = _FROM_EVERGREEN.get(name, ("", None))
-            if rows and (origin := self._folder.evergreen.get(table)):
+            for file, table in self._folder.tables[name]:
+                yield Step(file, table, self._kind(name, file.items.names(table)))
+            origin, rows = _FROM_EVERGREEN.get(name, ("", None))
+            if rows and (read := self._folder.evergreen.get(origin)):
                 with Spool() as translated:
                     for item in rows(self._evergreen):
                         translated.add(item)
-                    yield Step(name, File(origin.path, csv_rows.rows, translated), self._kinds[name])
+                    yield Step(File(read.path, csv_rows.rows, translated), None, self._kinds[name])
 
     def finish(self, *, at: datetime) -> list[str]:
         """Withdraw what was only marked as deleted, and serve the lines. Returns what there is to say."""
-        told = []
+        told: list[str] = []
+        if is_rehearsing():
+            return told
         deleted = Book.objects.held().filter(source=self._source, source_id__in=self._evergreen.deleted_titles)
         for book in deleted:
             if Loan.objects.active().filter(book=book).exists():
@@ -95,16 +99,15 @@ class WholeLibrary:
             with suppress(DomainError):
                 withdraw_title(book_id=book.pk, at=at)
                 told.append(f"“{book}” was deleted in Evergreen: withdrawn.")
-        if not self._rehearsing and (touched := sorted(self._reservations.touched)):
+        if touched := sorted(self._reservations.touched):
             ready = settle_titles(touched, at=at)
-            told.append(f"{len(touched)} titles have a line; {len(ready)} copies were set aside for those first in it.")
+            told.append(f"Titles with a line: {len(touched)}. Copies set aside for those first in it: {len(ready)}.")
         return told
 
-    def _kind(self, name: str, row: Row | None) -> Kind[Any, Any]:
+    def _kind(self, name: str, columns: tuple[str, ...]) -> Kind[Any, Any]:
         """Files of the reservation challenge bring ids of their own, and are strict about their columns."""
-        names = {each.lower() for each in row.names} if row else set()
-        if name == "titles" and "bookname" in names:
+        if name == "titles" and is_challenge(columns, "bookname"):
             return Titles()
-        if name == "members" and "membername" in names:
+        if name == "members" and is_challenge(columns, "membername"):
             return Members()
         return self._kinds[name]

@@ -15,7 +15,7 @@ from circulation.imports import fields as values
 from circulation.imports.columns import LOAN, Columns
 from circulation.imports.formats.rows import Row, RowError
 from circulation.imports.loading import Kind, Taken
-from circulation.imports.whole.references import TO_COME, Reference, References, member_in
+from circulation.imports.whole.references import Reference, References, member_in
 from circulation.models import Loan
 from events.models import Event
 from events.operations import operation
@@ -47,6 +47,7 @@ class Loans(Kind[LoanRecord, Loan | None]):
     """`zone` is that of moments which name none."""
 
     table = "loans"
+    touches_others = True  # members and titles of before
 
     def __init__(self, references: References, *, zone: ZoneInfo) -> None:
         self._references, self._zone = references, zone
@@ -83,13 +84,8 @@ class Loans(Kind[LoanRecord, Loan | None]):
     def add(self, records: Sequence[LoanRecord], *, at: datetime) -> Sequence[str]:
         books = self._references.titles_of_copies(record.barcode for record in records)
         members = self._references.members(record.member for record in records)
-        ready = [
-            _Lending(record, members[record.member], books[record.barcode])
-            for record in records
-            if members[record.member] != TO_COME and books[record.barcode] != TO_COME
-        ]
-        if ready:
-            _lend(ready)
+        ready = [_Lending(record, members[record.member], books[record.barcode]) for record in records]
+        _lend(ready)
         return [""] * len(records)
 
     def revise(self, record: LoanRecord, known: Loan | None, *, at: datetime) -> Taken:

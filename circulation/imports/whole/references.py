@@ -11,9 +11,6 @@ from circulation.imports.formats.rows import RowError
 from circulation.imports.people import People
 from library.models import Book, Copy, Member
 
-# In a rehearsal: it would be there by now.
-TO_COME = 0
-
 
 class Reference(NamedTuple):
     """How a row names a title or a member: by the id of another Circdesk, by card, or by the id in its system."""
@@ -42,11 +39,11 @@ def member_in(values: Mapping[str, Any]) -> Reference:
 
 
 class References:
-    """Finds the records that were taken in before."""
+    """Finds the records that were taken in before. What was refused is not found, even if another has its number."""
 
     def __init__(self, source: str, catalogue: Catalogue, people: People) -> None:
         self._source, self._catalogue, self._people = source, catalogue, people
-        self.copies_to_come: set[str] = set()
+        self.refused_copies: set[str] = set()
 
     def titles(self, wanted: Iterable[Reference]) -> dict[Reference, int]:
         """Their ids here. Raises RowError for one that is not there."""
@@ -54,17 +51,20 @@ class References:
         here = {str(ref.value) for ref in refs if ref.by == "id"}
         books = Book.objects.filter(source=self._source, source_id__in=here)
         by_source_id = dict(books.values_list("source_id", "pk"))
-        by_id = set(
-            Book.objects.filter(pk__in=[ref.value for ref in refs if ref.by != "id"]).values_list("pk", flat=True)
-        )
+        kept_ids = [ref.value for ref in refs if ref.by != "id"]
+        by_id = {pk: pk for pk in Book.objects.filter(pk__in=kept_ids).values_list("pk", flat=True)}
+        if self._catalogue.ids:  # the titles came with theirs: others that have such a number are not meant
+            by_id = {pk: pk for pk in by_id if pk in self._catalogue.ids}
         found: dict[Reference, int] = {}
         for ref in refs:
-            key = f"{self._source}\0{ref.value}" if ref.by == "id" else f"#{ref.value}"
-            known = by_source_id.get(str(ref.value)) if ref.by == "id" else ref.value if ref.value in by_id else None
+            key = self._key(ref)
+            known = by_source_id.get(str(ref.value)) if ref.by == "id" else by_id.get(int(ref.value))
             known = known or self._catalogue.of_isbn.get(key)
-            if known is None and key not in self._catalogue.added:
+            if key in self._catalogue.refused:
+                raise RowError(f"Title {ref.value} of these files was refused.")
+            if known is None:
                 raise RowError(f"There is no title {ref.value} here.")
-            found[ref] = int(known or TO_COME)
+            found[ref] = known
         return found
 
     def members(self, wanted: Iterable[Reference]) -> dict[Reference, int]:
@@ -77,19 +77,27 @@ class References:
         by = {"id": dict(of_source), "card": dict(of_card)}
         found: dict[Reference, int] = {}
         for ref in refs:
-            key = f"{self._source}\0{ref.value}" if ref.by == "id" else str(ref.value)
+            key = self._key(ref)
             known = by[ref.by].get(str(ref.value)) or self._people.of_card.get(key)
-            if known is None and key not in self._people.added:
+            if key in self._people.refused:
+                raise RowError(f"Member {ref.value} of these files was refused.")
+            if known is None:
                 raise RowError(f"There is no member {ref.value} here.")
-            found[ref] = known or TO_COME
+            found[ref] = known
         return found
 
     def titles_of_copies(self, barcodes: Iterable[str]) -> dict[str, int]:
         """The ids of their titles. Raises RowError for a barcode that is not there."""
         wanted = set(barcodes)
         found = dict(Copy.objects.filter(barcode__in=wanted).values_list("barcode", "book_id"))
-        for barcode in wanted - found.keys():
-            if barcode not in self.copies_to_come:
+        for barcode in wanted:
+            if barcode in self.refused_copies:
+                raise RowError(f"Copy {barcode} of these files was refused.")
+            if barcode not in found:
                 raise RowError(f"There is no copy {barcode} here.")
-            found[barcode] = TO_COME
         return found
+
+    def _key(self, ref: Reference) -> str:
+        if ref.by == "card":
+            return str(ref.value)
+        return f"{self._source}\0{ref.value}" if ref.by == "id" else f"#{ref.value}"

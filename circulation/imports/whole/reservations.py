@@ -15,7 +15,7 @@ from circulation.imports.columns import RESERVATION, Columns
 from circulation.imports.formats.rows import Row, RowError
 from circulation.imports.loading import Kind, Taken
 from circulation.imports.whole.loans import lock_all
-from circulation.imports.whole.references import TO_COME, Reference, References, member_in, title_in
+from circulation.imports.whole.references import Reference, References, member_in, title_in
 from events.models import Event
 from events.operations import operation
 from events.recording import event, record
@@ -50,6 +50,7 @@ class Reservations(Kind[ReservationRecord, Reservation | None]):
     """`zone` is that of moments which name none; `touched` are the titles whose lines must be settled afterwards."""
 
     table = "reservations"
+    touches_others = True  # members and titles of before
 
     def __init__(self, references: References, branches: Branches, *, zone: ZoneInfo) -> None:
         self._references, self._branches, self._zone = references, branches, zone
@@ -116,14 +117,9 @@ class Reservations(Kind[ReservationRecord, Reservation | None]):
     def add(self, records: Sequence[ReservationRecord], *, at: datetime) -> Sequence[str]:
         titles = self._references.titles(record.title for record in records)
         members = self._references.members(record.member for record in records)
-        ready = [
-            _Place(record, members[record.member], titles[record.title])
-            for record in records
-            if members[record.member] != TO_COME and titles[record.title] != TO_COME
-        ]
-        if ready:
-            _queue(ready, at=at)
-            self.touched.update(place.book_id for place in ready)
+        ready = [_Place(record, members[record.member], titles[record.title]) for record in records]
+        _queue(ready, at=at)
+        self.touched.update(place.book_id for place in ready)
         return [""] * len(records)
 
     def revise(self, record: ReservationRecord, known: Reservation | None, *, at: datetime) -> Taken:

@@ -1,5 +1,6 @@
 """A whole library from a directory of files."""
 
+import shlex
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from django.core.management.base import CommandError
 from django.utils import timezone
 
-from circulation.imports.command import Import
+from circulation.imports.command import Import, printable, source_named
 from circulation.imports.formats import csv_rows, marc_rows
 from circulation.imports.formats.files import Reader
 from circulation.imports.formats.reading import File
@@ -35,45 +36,45 @@ class Command(Import):
 
     def run(self, options: dict[str, Any]) -> list[Report]:
         directory: Path = options["directory"]
-        refused = _prepared(options["refused"], directory)
-        source: str = (options["source"] or directory.resolve().name).strip()[:60]
+        source = source_named(directory, options["source"])
+        refused = _made(options["refused"])
+        again = f"manage.py {shlex.join(['import_library', str(refused), '--source', source])}"
         try:
             with opened(directory) as folder:
                 if folder.problems:
-                    raise CommandError("\n".join(folder.problems) + " Nothing was changed.")
+                    raise CommandError("\n".join(map(printable, folder.problems)) + " Nothing was changed.")
                 for path in folder.left_out:
-                    self.stdout.write(f"{path}: left out, as a text for people.")
-                library = WholeLibrary(folder, source=source, rehearsing=options["dry_run"])
+                    self.say(f"{path}: left out, as a text for people.")
+                library = WholeLibrary(folder, source=source)
                 reports = []
-                for step in library.steps():
-                    try:
-                        notes = list(step.kind.expect(step.file.items.first_row)) if step.file.items.first_row else []
-                    except FileError as problem:
-                        raise CommandError(f"{step.file.path} {problem}") from problem
-                    for note in notes:
-                        self.stdout.write(f"{step.file.path}: {note}")
-                    where = refused / f"{step.file.path.stem}{_ending(step.file)}" if refused else None
-                    reports.append(self.load(step.file, step.kind, refused=where))
+                for file, table, kind in library.steps():
+                    for note in kind.expect(file.items.names(table)):
+                        self.say(f"{file.path}: {note}")
+                    where = refused / f"{file.path.name}{_ending(file)}" if refused else None
+                    reports.append(self.load(file, kind, table=table, refused=where, again=again))
                 for told in library.finish(at=timezone.now()):
-                    self.stdout.write(told)
+                    self.say(told)
                 return reports
         except FileError as problem:
-            raise CommandError(f"{directory} {problem} Nothing was changed.") from problem
+            raise CommandError(printable(f"{directory} {problem} Nothing was changed.")) from problem
+        finally:
+            if refused and not any(refused.iterdir()):
+                refused.rmdir()
 
 
 def _ending(file: File) -> str:
+    """What is added to the name of a file for its refused rows, which may be of another format."""
     endings: dict[Reader, str] = {csv_rows.rows: ".csv", marc_rows.exchange_rows: ".mrc", marc_rows.xml_rows: ".xml"}
-    return endings.get(file.reader, ".json")
+    ending = endings.get(file.reader, ".json")
+    return "" if file.path.suffix.lower() == ending else ending
 
 
-def _prepared(refused: Path | None, directory: Path) -> Path | None:
-    """The directory for refused rows, made if need be. Raises CommandError."""
+def _made(refused: Path | None) -> Path | None:
+    """The directory for refused rows. Raises CommandError unless it is new."""
     if refused is None:
         return None
     try:
-        refused.mkdir(exist_ok=True)
+        refused.mkdir()
     except OSError as error:
         raise CommandError(f"--refused: {refused} cannot be made: {error.strerror}.") from error
-    if refused.resolve() == directory.resolve():
-        raise CommandError("--refused must not be the directory that is imported.")
     return refused
