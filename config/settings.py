@@ -67,7 +67,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "config.api.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "config.urls"
@@ -128,9 +128,10 @@ CACHES = {
         "KEY_PREFIX": env.str("CACHE_KEY_PREFIX", "circdesk"),
         "OPTIONS": {
             "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
-            # A dead Redis may cost a request 100 ms, once: library/cache.py then stops asking for a while.
+            # A dead Redis may cost a request 0.3 s, once: library/cache.py then stops asking for a while. A shorter
+            # time would take a busy one for dead, and send every reader to PostgreSQL when it is busy, too.
             "SOCKET_CONNECT_TIMEOUT": 0.05,
-            "SOCKET_TIMEOUT": 0.05,
+            "SOCKET_TIMEOUT": 0.25,
             "CONNECTION_POOL_KWARGS": {"retry": Retry(NoBackoff(), 0)},
         },
     }
@@ -141,8 +142,9 @@ CACHE_TTL = {"availability": 86_400, "book": 300, "book_list": 60}
 # --- HTTP ------------------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.SessionAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["accounts.permissions.StaffOrOpenDesk"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "rest.negotiation.ContentNegotiation",
     "DEFAULT_RENDERER_CLASSES": ["rest.rendering.EnvelopeRenderer", "rest.rendering.ProblemRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest.parsing.StrictJSONParser"],
     "DEFAULT_PAGINATION_CLASS": None,

@@ -16,6 +16,9 @@ admin.site.site_header = admin.site.site_title = "Circdesk"
 admin.site.index_title = "The library"
 
 urlpatterns = [
+    # What is asked most stands first: availability.
+    path("api/", include("reservations.api.urls")),
+    path("api/", include("circulation.api.urls")),
     path("", RedirectView.as_view(url="/api/docs/")),
     path("admin/", admin.site.urls),
     path("health", health.everything),
@@ -25,9 +28,6 @@ urlpatterns = [
     path("api/schema/", SpectacularAPIView.as_view(permission_classes=[]), name="schema"),
     path("api/docs/", docs.SwaggerUI.as_view(), name="docs"),
     path("api/redoc/", docs.ReDoc.as_view(), name="redoc"),
-    # Circulation first: its literal routes below reservations/ stand before ids.
-    path("api/", include("circulation.api.urls")),
-    path("api/", include("reservations.api.urls")),
     re_path("^api/", errors.not_found),
 ]
 

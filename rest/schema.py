@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar, cast
 
+from drf_spectacular.authentication import SessionScheme
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
@@ -66,6 +67,12 @@ class EnvelopeSchema(AutoSchema):
 
     def get_tags(self) -> list[str]:
         return [cast(Any, self.view).tag]
+
+
+class CookieScheme(SessionScheme):  # type: ignore[no-untyped-call]
+    """The cookie of our own class of authentication is described like the framework's."""
+
+    target_class = "accounts.authentication.SessionAuthentication"
 
 
 def endpoint(

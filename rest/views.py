@@ -19,6 +19,11 @@ class DeskView(APIView):
 
     tag: ClassVar[str]  # its section of the API description
 
+    @property
+    def default_response_headers(self) -> dict[str, str]:
+        """Who asks is known by a cookie: a cache between may not give one's answer to another."""
+        return {"Allow": ", ".join(self.allowed_methods), "Vary": "Accept, Cookie"}
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         _ = request._request.body  # the size limit speaks before anything is parsed

@@ -1,7 +1,8 @@
 """What happens to requests before they are routed, and to their answers afterwards."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
+from django.contrib.messages import middleware as messages
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware.http import ConditionalGetMiddleware
@@ -34,6 +35,13 @@ class NoNulCookiesMiddleware:
         for name in [name for name, value in request.COOKIES.items() if "\0" in value]:
             del request.COOKIES[name]
         return self.get_response(request)
+
+
+class MessageMiddleware(messages.MessageMiddleware):
+    """Messages of the admin's pages. The API has none, and its requests do not pay for them."""
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        return self.get_response(request) if request.path_info.startswith("/api/") else super().__call__(request)
 
 
 class ConditionalMiddleware(ConditionalGetMiddleware):

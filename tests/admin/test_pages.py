@@ -81,6 +81,13 @@ def test_what_does_not_exist_is_said_to_be_missing(desk, model):
     assert "doesn’t exist" in str(next(iter(response.context["messages"])))
 
 
+def test_a_message_waits_for_the_next_page_whatever_the_api_is_asked_meanwhile(desk):
+    moved = desk.client.get(page(Book, "change", 999_999))
+    desk.client.get("/api/books/")
+
+    assert "doesn’t exist" in str(next(iter(desk.client.get(moved.url).context["messages"])))
+
+
 @pytest.mark.parametrize("model", ADDED_BY_HAND, ids=lambda model: model.__name__)
 def test_what_may_be_added_has_a_form_for_it(desk, model):
     desk.open(page(model, "add"))

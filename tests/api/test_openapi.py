@@ -54,6 +54,13 @@ def test_every_address_and_method_is_described_and_nothing_else(document):
     assert described == ROUTES
 
 
+def test_what_is_not_public_says_that_it_takes_the_cookie_of_a_session(document):
+    assert document["components"]["securitySchemes"] == {
+        "cookieAuth": {"type": "apiKey", "in": "cookie", "name": "sessionid"}
+    }
+    assert {"cookieAuth": []} in document["paths"]["/api/loans/"]["get"]["security"]
+
+
 def test_every_operation_has_a_name_of_its_own(document):
     names = [document["paths"][route][method]["operationId"] for route, method in OPERATIONS]
 

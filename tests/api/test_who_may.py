@@ -160,6 +160,21 @@ def test_a_cookie_of_nobody_is_no_credential(anyone, cookie, settings):
     data_of(anyone.get("/api/loans/", HTTP_COOKIE=cookie))
 
 
+def test_without_the_cookie_of_a_session_none_is_looked_at(anyone, browser):
+    path = f"/api/books/{BookFactory().pk}/availability/"
+
+    without, signed_in = anyone.get(path, HTTP_COOKIE="csrftoken=x"), browser.get(path)
+
+    assert data_of(without) == data_of(signed_in)
+    assert (without.wsgi_request.session.accessed, signed_in.wsgi_request.session.accessed) == (False, True)
+
+
+@pytest.mark.parametrize("path", ["books/", "books/4711/availability/", "loans/", "loans/?limit=x"])
+def test_no_cache_between_gives_one_persons_answer_to_another(anyone, browser, path):
+    for client in (anyone, browser):
+        assert client.get(f"/api/{path}")["Vary"] == "Accept, Cookie"
+
+
 # --- What each may see -------------------------------------------------------------------------------------
 
 

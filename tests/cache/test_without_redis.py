@@ -85,15 +85,15 @@ def test_a_redis_that_accepts_and_never_answers_is_waited_for_once(settings, cap
         taken = time.monotonic() - begun
 
         assert len(accepted) == 1
-        assert taken < 1  # 0.05 s, with room for a busy machine
+        assert taken < 2  # 0.25 s, with room for a busy machine; twenty times that if all asked
         listener.shutdown(socket.SHUT_RDWR)
         thread.join(5)
         for connection in accepted:
             connection.close()
 
 
-def test_nobody_waits_for_redis_longer_than_a_tenth_of_a_second():
+def test_nobody_waits_long_for_redis():
     options = configured.CACHES["default"]["OPTIONS"]
 
-    assert options["SOCKET_CONNECT_TIMEOUT"] + options["SOCKET_TIMEOUT"] <= 0.1
+    assert options["SOCKET_CONNECT_TIMEOUT"] + options["SOCKET_TIMEOUT"] <= 0.3
     assert options["CONNECTION_POOL_KWARGS"]["retry"].get_retries() == 0
