@@ -194,6 +194,10 @@ def _catalogue_of(book_ids: list[int]) -> dict[int, Any]:
     return {book.pk: [shown(CatalogueOut, book), book_revision(book)] for book in books}
 
 
+# The numbers are JSON as they stand: AvailabilityOut names them and need not write each once more.
+AVAILABILITY = tuple(AvailabilityOut().fields)
+
+
 class BookAvailability(OperationView):
     permission_classes = [CatalogueReader]
     tag = "catalogue"
@@ -208,10 +212,8 @@ class BookAvailability(OperationView):
     def get(self, request: Request, book_id: int) -> Answer:
         numbers = availability.of(book_id)
         wait = availability.estimated_wait_days(numbers, at=timezone.now())
-        # Everything is JSON as it stands; AvailabilityOut describes it and need not write it once more.
         data: dict[str, Any] = {**numbers, "estimated_wait_days": wait}
-        del data["due_at"]
-        return Answer(data)
+        return Answer({name: data[name] for name in AVAILABILITY})
 
 
 COPY_ORDERINGS: Orderings = {"id": F("pk"), "barcode": F("barcode")}
