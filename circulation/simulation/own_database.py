@@ -8,7 +8,6 @@ import secrets
 import signal
 import sys
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, suppress
 from copy import deepcopy
@@ -22,6 +21,7 @@ from django.db import connections
 from django.db.backends.postgresql.base import DatabaseWrapper
 from django.test.utils import override_settings
 from django_redis.exceptions import ConnectionInterrupted
+from psycopg import sql
 from redis.exceptions import RedisError
 
 PREFIX = "circdesk_simulation_"
@@ -110,16 +110,16 @@ def _create(connection: DatabaseWrapper) -> None:
 
 def _destroy(connection: DatabaseWrapper, library: str, name: str, *, keep: bool) -> None:
     connection.close()
-    if connection.settings_dict["NAME"] != name:  # creating it was interrupted, maybe after the first statement
-        connection.settings_dict["NAME"] = name
-    with warnings.catch_warnings(), suppress(psycopg.errors.InvalidCatalogName):
-        warnings.simplefilter("ignore", RuntimeWarning)
-        try:
-            connection.creation.destroy_test_db(library, verbosity=0, keepdb=keep)
-        except Exception as error:
-            if isinstance(error.__cause__, psycopg.errors.InvalidCatalogName):
-                return
-            print(f"The database {name} could not be removed: {error}", file=sys.stderr)
+    connection.close_pool()
+    if keep:
+        return
+    parameters = {**connection.get_connection_params(), "dbname": library}
+    try:
+        with psycopg.connect(**parameters, autocommit=True) as server:
+            # By force, because a connection that was interrupted may take a moment to end.
+            server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+    except psycopg.Error as error:
+        print(f"The database {name} could not be removed: {error}", file=sys.stderr)
 
 
 def _forget_cache() -> None:
