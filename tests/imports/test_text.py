@@ -4,7 +4,9 @@ import unicodedata
 
 import pytest
 
-from circulation.imports.formats import source
+from circulation.imports.formats import json_rows, source
+from circulation.imports.formats.rows import FileError
+from circulation.imports.formats.source import Source
 from library.models import Book
 from library.search import found
 from tests.circulation.commands import run, titles
@@ -133,3 +135,35 @@ def test_what_is_no_file_is_told(tmp_path):
         f"{tmp_path / 'pipe'} is not a regular file. Nothing was changed."
     )
     assert run("import_books", tmp_path).failure == f"{tmp_path} is a directory. Nothing was changed."
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3, 7, 16, 61])
+def test_json_is_read_the_same_in_pieces_of_any_size(file, monkeypatch, chunk):
+    text = (
+        '[ {"a": 1234567, "b": "x\\"y\\\\", "c": [1, {"d": null}], "e": "\\ud83d\\ude00 \\u05d0"},\n'
+        '  12345, true, "text, ]", -1.5e3,\n\n{"a": {}}\n , {"a": 7}]\n'
+    )
+    monkeypatch.setattr(json_rows, "_CHUNK", chunk)
+    monkeypatch.setattr(json_rows, "_NEAR", 8)
+
+    items = list(json_rows.rows(Source(file(text))))
+
+    assert [(type(item).__name__, item.line) for item in items] == [
+        ("Row", 1), ("Refused", 2), ("Refused", 2), ("Refused", 2), ("Refused", 2), ("Row", 4), ("Row", 5),
+    ]  # fmt: skip
+    assert dict(items[0].pairs) == {"a": 1234567, "b": 'x"y\\', "c": [1, (("d", None),)], "e": "😀 א"}
+    assert items[6].pairs == (("a", 7),)
+
+
+@pytest.mark.parametrize("chunk", [1, 5, 64])
+def test_broken_json_is_told_by_its_line_in_pieces_of_any_size(file, monkeypatch, chunk):
+    monkeypatch.setattr(json_rows, "_CHUNK", chunk)
+
+    for text, problem in (
+        ('[\n{"a": 1},\n{"a": tru}\n]', "is not JSON: expecting value in line 3."),
+        ('[\n{"a": 1},\n{"a": "b', "breaks off in line 3: the list is not closed. Is the file complete?"),
+        ('[\n{"a": 1}\n{"a": 2}]', "is not JSON: expecting ',' delimiter in line 3."),
+    ):
+        with pytest.raises(FileError) as told:
+            list(json_rows.rows(Source(file(text))))
+        assert str(told.value) == problem
