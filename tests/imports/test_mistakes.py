@@ -389,3 +389,44 @@ def test_a_block_that_another_circdesk_wrote_is_taken_word_for_word(file):
     run("import_members", file("circdesk_id,name,card_number,blocked_reason\n5,Ada Lovelace,K1,no\n6,Bo Peep,K2,1\n"))
 
     assert list(Member.objects.order_by("pk").values_list("pk", "blocked_reason")) == [(5, "no"), (6, "1")]
+
+
+def test_copies_of_a_title_that_was_refused_do_not_go_to_the_one_that_has_its_id(folder):
+    run("import_library", folder(titles="id,title\n1,Emma\n"))
+    other = folder(
+        "next", titles="id,title,isbn\n1,Completely Different,9780141439846\n", copies="barcode,book_id\nX,1\n"
+    )
+
+    ran = run("import_library", other, source="old")
+
+    assert ran.err[-1] == f"{other}/copies.csv:2: Title 1 of these files was refused."
+    assert not Copy.objects.filter(barcode="X").exists()
+
+
+def test_copies_of_a_title_that_is_not_in_the_export_go_nowhere(folder):
+    book = add_title(at=timezone.now(), title="Ulysses", copies=0)
+    directory = folder(
+        titles=f"circdesk_id,title\n{book.pk + 1},Emma\n", copies=f"barcode,circdesk_book_id\nX,{book.pk}\n"
+    )
+
+    ran = run("import_library", directory)
+
+    assert ran.err == [f"{directory}/copies.csv:2: There is no title {book.pk} here."]
+    assert not Copy.objects.filter(barcode="X").exists()
+
+
+def test_more_loans_than_are_allowed_come_in_as_they_were_made(folder):
+    numbers = range(1, 8)
+    directory = folder(
+        titles="id,title\n" + "".join(f"{n},Title {n}\n" for n in numbers),
+        copies="barcode,book_id\n" + "".join(f"B{n},{n}\n" for n in numbers),
+        members="id,name,card\n1,Ada Lovelace,K1\n",
+        loans="barcode,card,lent_at,due_at\n" + "".join(f"B{n},K1,2026-01-0{n},2026-02-01\n" for n in numbers),
+    )
+
+    assert run("import_library", directory).failure is None
+
+    assert Loan.objects.count() == 7
+    assert broken() == []
+    facts = [(event.payload["open"], event.payload["limit"]) for event in Event.objects.filter(kind="checkout")]
+    assert sorted(facts) == [(n, 5) for n in range(7)]

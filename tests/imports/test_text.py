@@ -167,3 +167,9 @@ def test_broken_json_is_told_by_its_line_in_pieces_of_any_size(file, monkeypatch
         with pytest.raises(FileError) as told:
             list(json_rows.rows(Source(file(text))))
         assert str(told.value) == problem
+
+
+def test_a_nul_far_down_makes_it_no_text(file):
+    path = file("title\n" + "Emma\n" * 20_000 + "Em\0ma\n")
+
+    assert run("import_books", path).failure == f"{path} is not a text file. Nothing was changed."
