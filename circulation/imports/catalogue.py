@@ -26,6 +26,7 @@ from circulation.imports.titles import LONGEST_TITLE, MOST_COPIES, add_missing_c
 from events.operations import operation
 from library import isbn, locks
 from library.bulk import COMING_IN, NewCopy, NewTitle, create_items, create_titles, keep_ids_free
+from library.lookups import imported_from, titles_with_isbn
 from library.models import BARCODE, Book, Branch, Copy
 from library.services import main_branch
 from reservations.services import settle
@@ -135,12 +136,9 @@ class Catalogue(Kind[TitleRecord, KnownTitle]):
         return 1 + record.copies + len(record.items)
 
     def known(self, records: Sequence[TitleRecord]) -> Mapping[Hashable, KnownTitle]:
-        by_source = Q(
-            source__in={r.source for r in records}, source_id__in=[r.source_id for r in records if r.source_id]
-        )
+        by_source = imported_from((r.source for r in records), (r.source_id for r in records))
         by_id = Q(pk__in=[r.id for r in records if r.id is not None])
-        by_isbn = Q(isbn__in=[r.isbn for r in records if r.isbn], withdrawn_at=None)
-        books = list(Book.objects.filter(by_source | by_id)) + list(Book.objects.filter(by_isbn))
+        books = [*Book.objects.filter(by_source | by_id), *titles_with_isbn(r.isbn for r in records)]
         copies = dict(Copy.objects.filter(book__in=books).values_list("book").annotate(Count("pk")).order_by())
         of_source = {(book.source, book.source_id): book for book in books if book.source_id}
         of_id = {book.pk: book for book in books}
@@ -168,7 +166,7 @@ class Catalogue(Kind[TitleRecord, KnownTitle]):
         barcodes = [item.barcode for record in records for item in record.items]
         for barcode, title in Copy.objects.filter(barcode__in=barcodes).values_list("barcode", "book__title"):
             raise RowError(f"Barcode {barcode} belongs to “{title}” already.")
-        taken = Book.objects.held().filter(isbn__in=[record.isbn for record in records if record.isbn])
+        taken = titles_with_isbn(record.isbn for record in records)
         holders = {book.isbn: (book.title, book.source) for book in taken}
         kept: list[TitleRecord] = []
         notes: list[str] = []

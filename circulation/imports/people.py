@@ -17,7 +17,6 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db.models import Q
-from django.db.models.functions import Lower
 
 from circulation.imports import fields as values
 from circulation.imports.branches import Branches, Categories
@@ -30,6 +29,7 @@ from circulation.imports.members import LONGEST_NAME
 from events.models import Event
 from events.operations import operation
 from library.bulk import create_members, keep_ids_free
+from library.lookups import imported_from, members_with_email
 from library.models import Member
 from library.services import edit_member, split_name
 
@@ -114,9 +114,7 @@ class People(Kind[MemberRecord, KnownMember]):
         return f"{_name(record)}{shown_id(record.card_number or record.source_id)}"
 
     def known(self, records: Sequence[MemberRecord]) -> Mapping[Hashable, KnownMember]:
-        by_source = Q(
-            source__in={r.source for r in records}, source_id__in=[r.source_id for r in records if r.source_id]
-        )
+        by_source = imported_from((r.source for r in records), (r.source_id for r in records))
         by_id = Q(pk__in=[r.id for r in records if r.id is not None])
         by_card = Q(card_number__in=[r.card_number for r in records if r.card_number])
         members = list(Member.objects.filter(by_source | by_id)) + list(Member.objects.filter(by_card))
@@ -139,9 +137,7 @@ class People(Kind[MemberRecord, KnownMember]):
     def add(self, records: Sequence[MemberRecord], *, at: datetime) -> Sequence[str]:
         if ids := [record.id for record in records if record.id is not None]:
             keep_ids_free(Member, up_to=max(ids))
-        wanted = [str(record.fields["email"]).lower() for record in records if "email" in record.fields]
-        taken = Member.objects.alias(_email=Lower("email")).filter(_email__in=wanted) if wanted else ()
-        for member in taken:
+        for member in members_with_email(record.fields["email"] for record in records if "email" in record.fields):
             raise RowError(f"{member.email} is the e-mail address of {member} already.")
         defaults = {"category": self._categories.usual, "branch": self._branches.usual}
         members = [

@@ -29,6 +29,7 @@ from circulation.imports.whole.terms import BranchRows, Policies
 from circulation.models import Loan
 from events.exceptions import DomainError
 from events.operations import is_rehearsing
+from library.lookups import imported_from
 from library.models import Book
 from library.services import main_branch
 from reservations.services import settle_titles
@@ -91,7 +92,7 @@ class WholeLibrary:
         told: list[str] = []
         if is_rehearsing():
             return told
-        deleted = Book.objects.held().filter(source=self._source, source_id__in=self._evergreen.deleted_titles)
+        deleted = Book.objects.held().filter(imported_from([self._source], self._evergreen.deleted_titles))
         for book in deleted:
             if Loan.objects.active().filter(book=book).exists():
                 told.append(f"“{book}” was deleted in Evergreen, but a copy is on loan: kept.")

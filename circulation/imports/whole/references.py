@@ -9,6 +9,7 @@ from circulation.imports.catalogue import Catalogue
 from circulation.imports.fields import HIGHEST_ID, whole_number, words
 from circulation.imports.formats.rows import RowError
 from circulation.imports.people import People
+from library.lookups import imported_from
 from library.models import Book, Copy, Member
 
 
@@ -49,7 +50,7 @@ class References:
         """Their ids here. Raises RowError for one that is not there."""
         refs = set(wanted)
         here = {str(ref.value) for ref in refs if ref.by == "id"}
-        books = Book.objects.filter(source=self._source, source_id__in=here)
+        books = Book.objects.filter(imported_from([self._source], here))
         by_source_id = dict(books.values_list("source_id", "pk"))
         kept_ids = [ref.value for ref in refs if ref.by != "id"]
         by_id = {pk: pk for pk in Book.objects.filter(pk__in=kept_ids).values_list("pk", flat=True)}
@@ -72,9 +73,9 @@ class References:
         refs = set(wanted)
         here = {str(ref.value) for ref in refs if ref.by == "id"}
         cards = {str(ref.value) for ref in refs if ref.by == "card"}
-        of_source = Member.objects.filter(source=self._source, source_id__in=here).values_list("source_id", "pk")
-        of_card = Member.objects.filter(card_number__in=cards).values_list("card_number", "pk")
-        by = {"id": dict(of_source), "card": dict(of_card)}
+        by_source_id = Member.objects.filter(imported_from([self._source], here)).values_list("source_id", "pk")
+        by_card = Member.objects.filter(card_number__in=cards).values_list("card_number", "pk")
+        by = {"id": dict(by_source_id), "card": dict(by_card)}
         found: dict[Reference, int] = {}
         for ref in refs:
             key = self._key(ref)
