@@ -73,7 +73,7 @@ class KnownTitle:
 
 
 class Catalogue(Kind[TitleRecord, KnownTitle]):
-    """`copies` is how many each title gets whose row does not say; `remember` has `added` keep what was added."""
+    """`copies` is how many each title gets whose row does not say."""
 
     table = "books"
 

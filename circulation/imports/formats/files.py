@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from pathlib import Path
 
 from circulation.imports.columns import listed
 from circulation.imports.formats import csv_rows, json_rows, marc_rows, sql_rows
@@ -38,9 +37,3 @@ def reader_of(source: Source, named: Collection[str] = ()) -> Reader:
         f"is neither JSON, SQL nor MARC, and its first line, “{columns}”, names no column that is known here. "
         "Name one with --map."
     )
-
-
-def rows_of(path: Path) -> Items:
-    """The rows of a file in any of the formats. Raises FileError, at any row."""
-    source = Source(path)
-    return reader_of(source)(source)
