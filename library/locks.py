@@ -7,6 +7,8 @@ still sees the world from before its wait.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.db import connection
 
 from events.operations import require_transaction
@@ -86,6 +88,28 @@ def lock_member(member_id: int) -> Member:
     if member is None:
         raise MemberNotFound(member_id)
     return member
+
+
+def lock_members(member_ids: Iterable[int]) -> dict[int, Member]:
+    """Several, by id, locked in the right order. Raises MemberNotFound."""
+    require_transaction()
+    wanted = set(member_ids)
+    members = Member.objects.select_for_update(no_key=True).filter(pk__in=wanted).order_by("pk")
+    locked = {member.pk: member for member in members}
+    for gone in wanted - locked.keys():
+        raise MemberNotFound(gone)
+    return locked
+
+
+def lock_books(book_ids: Iterable[int]) -> dict[int, Book]:
+    """Several titles, by id, locked in the right order. Raises BookNotFound, also for a withdrawn one."""
+    require_transaction()
+    wanted = set(book_ids)
+    books = Book.objects.held().select_for_update(no_key=True).filter(pk__in=wanted).order_by("pk")
+    locked = {book.pk: book for book in books}
+    for gone in wanted - locked.keys():
+        raise BookNotFound(gone)
+    return locked
 
 
 def try_lock_member(member_id: int) -> Member | None:

@@ -29,6 +29,7 @@ from library.bulk import COMING_IN, NewCopy, NewTitle, create_items, create_titl
 from library.lookups import imported_from, titles_with_isbn
 from library.models import BARCODE, Book, Branch, Copy
 from library.services import main_branch
+from reservations.models import Reservation
 from reservations.services import settle
 from reservations.titles import edit_title
 
@@ -221,7 +222,7 @@ class Catalogue(Kind[TitleRecord, KnownTitle]):
                 raise RowError(f"Barcode {barcode} belongs to “{Book.objects.get(pk=book_id)}” already.")
         missing = [item for item in items if item.barcode not in of_barcode]
         if missing:
-            add_items(book_id=book.pk, items=missing, at=at)
+            add_items([(book.pk, item) for item in missing], at=at)
         return bool(missing)
 
     def _count(self, given: Mapping[str, Any]) -> int:
@@ -328,8 +329,13 @@ def _add(records: Sequence[TitleRecord], *, at: datetime) -> None:
 
 
 @operation
-def add_items(*, book_id: int, items: Sequence[NewCopy], at: datetime) -> None:
-    """Add copies with their barcodes, to the line first. Raises BookNotFound, Duplicate."""
-    book = locks.lock_book(book_id)
-    create_items([(book.pk, item) for item in items], at=at)
-    settle(book, at=at)
+def add_items(items: Sequence[tuple[int, NewCopy]], *, at: datetime) -> None:
+    """Add copies with their barcodes to titles, to their lines first. Raises BookNotFound, Duplicate."""
+    books = locks.lock_books(book_id for book_id, _ in items)
+    create_items(items, at=at)
+    for book_id in _waited_for(books):
+        settle(books[book_id], at=at)
+
+
+def _waited_for(book_ids: Iterable[int]) -> set[int]:
+    return set(Reservation.objects.live().filter(book__in=book_ids).order_by().values_list("book", flat=True))

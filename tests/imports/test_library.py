@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from django.utils import timezone
 
 from circulation.invariants import broken
 from circulation.models import Loan
@@ -11,6 +12,7 @@ from circulation.services import return_copy
 from events.models import Event
 from library.models import Book, Branch, Copy, Member
 from reservations.models import Reservation
+from reservations.titles import withdraw_title
 from tests.circulation.commands import run
 
 pytestmark = pytest.mark.django_db
@@ -75,6 +77,25 @@ def test_a_library_comes_in_from_its_tables(folder):
     assert Reservation.objects.get(book__title="Dracula").status == "suspended"
     assert Book.objects.get(title="Persuasion").copies.count() == 0
     assert broken() == []
+
+
+def test_what_is_of_a_title_that_was_withdrawn_here_is_refused(folder):
+    directory = folder()
+    for name in ("items.csv", "lent.csv", "holds.csv"):
+        (directory / name).rename(directory.parent / name)
+    run("import_library", directory)
+    withdraw_title(book_id=Book.objects.get(title="Dracula").pk, at=timezone.now())
+    for name in ("items.csv", "lent.csv", "holds.csv"):
+        (directory.parent / name).rename(directory / name)
+
+    ran = run("import_library", directory)
+
+    assert [line.rpartition("/")[2] for line in ran.err] == [
+        "items.csv:5: The title was withdrawn here.",
+        "items.csv:6: The title was withdrawn here.",
+        "holds.csv:4: The title was withdrawn here.",
+    ]
+    assert set(Copy.objects.filter(barcode__regex="^[DE]").values_list("barcode", flat=True)) == {"E1", "E2", "E3"}
 
 
 def test_another_run_changes_nothing(folder):

@@ -39,6 +39,20 @@ def test_members_are_locked_with_and_without_waiting():
     assert locks.try_lock_member(0) is None
 
 
+def test_several_are_locked_by_ascending_id():
+    members, books = [MemberFactory(), MemberFactory()], [BookFactory(), BookFactory()]
+
+    with CaptureQueriesContext(connection) as statements:
+        assert locks.lock_members([members[1].pk, members[0].pk]) == {member.pk: member for member in members}
+        assert locks.lock_books([books[1].pk, books[0].pk, books[1].pk]) == {book.pk: book for book in books}
+
+    ends = [query["sql"].partition("ORDER BY")[2] for query in statements]
+    assert ends == [
+        ' "library_member"."id" ASC FOR NO KEY UPDATE',
+        ' "library_book"."id" ASC FOR NO KEY UPDATE',
+    ]
+
+
 def test_what_does_not_exist_or_was_withdrawn_is_said_to_be_missing():
     member, gone = MemberFactory(), BookFactory(copies=1, withdrawn=True)
     barcode = gone.copies.get().barcode
@@ -46,6 +60,8 @@ def test_what_does_not_exist_or_was_withdrawn_is_said_to_be_missing():
     for book_id in (0, gone.pk):
         with refused("BOOK_NOT_FOUND"):
             locks.lock_book(book_id)
+        with refused("BOOK_NOT_FOUND"):
+            locks.lock_books([book_id])
         with refused("BOOK_NOT_FOUND"):
             locks.lock_member_and_book(member.pk, book_id=book_id)
         with refused("MEMBER_NOT_FOUND"):
@@ -57,6 +73,8 @@ def test_what_does_not_exist_or_was_withdrawn_is_said_to_be_missing():
             locks.lock_member_and_book(member.pk, barcode=named)
     with refused("MEMBER_NOT_FOUND"):
         locks.lock_member(0)
+    with refused("MEMBER_NOT_FOUND"):
+        locks.lock_members([member.pk, 0])
 
 
 @pytest.mark.parametrize(
@@ -64,12 +82,23 @@ def test_what_does_not_exist_or_was_withdrawn_is_said_to_be_missing():
     [
         lambda member, copy: locks.lock_book(copy.book.pk),
         lambda member, copy: locks.lock_book_of_copy(copy.barcode),
+        lambda member, copy: locks.lock_books([copy.book.pk]),
         lambda member, copy: locks.lock_member(member.pk),
+        lambda member, copy: locks.lock_members([member.pk]),
         lambda member, copy: locks.try_lock_member(member.pk),
         lambda member, copy: locks.lock_member_and_book(member.pk, book_id=copy.book.pk),
         lambda member, copy: locks.lock_member_and_book(member.pk, barcode=copy.barcode),
     ],
-    ids=["book", "book of copy", "member", "try member", "member and book", "member and book of copy"],
+    ids=[
+        "book",
+        "book of copy",
+        "books",
+        "member",
+        "members",
+        "try member",
+        "member and book",
+        "member and book of copy",
+    ],
 )
 def test_every_lock_lets_foreign_keys_to_its_row_be_checked(lock):
     """NO KEY UPDATE in each: FOR UPDATE deadlocks against whoever inserts a row that refers to ours."""
@@ -89,7 +118,9 @@ def test_locks_are_taken_inside_an_operation_only():
     for lock in (
         lambda: locks.lock_book(copy.book.pk),
         lambda: locks.lock_book_of_copy(copy.barcode),
+        lambda: locks.lock_books([copy.book.pk]),
         lambda: locks.lock_member(member.pk),
+        lambda: locks.lock_members([member.pk]),
         lambda: locks.try_lock_member(member.pk),
         lambda: locks.lock_member_and_book(member.pk, book_id=copy.book.pk),
     ):

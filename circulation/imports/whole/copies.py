@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from circulation.imports import fields as values
 from circulation.imports.branches import Branches
-from circulation.imports.catalogue import barcode_in, copy_status
+from circulation.imports.catalogue import add_items, barcode_in, copy_status
 from circulation.imports.columns import COPY, Columns
 from circulation.imports.formats.rows import Row, RowError
 from circulation.imports.loading import Kind, Taken
-from circulation.imports.whole.references import Reference, References, title_in
-from events.operations import operation
-from library.bulk import NewCopy, create_items
-from library.models import Book, Copy
-from reservations.models import Reservation
-from reservations.services import settle
+from circulation.imports.whole.references import Reference, References, naming_what_is_gone, title_in
+from library.bulk import NewCopy
+from library.models import Copy
 
 
 @dataclass(frozen=True)
@@ -78,7 +75,8 @@ class Copies(Kind[CopyRecord, KnownCopy]):
 
     def add(self, records: Sequence[CopyRecord], *, at: datetime) -> Sequence[str]:
         titles = self._references.titles(record.title for record in records)
-        _add([(titles[record.title], record.item) for record in records], at=at)
+        with naming_what_is_gone():
+            add_items([(titles[record.title], record.item) for record in records], at=at)
         return [""] * len(records)
 
     def revise(self, record: CopyRecord, known: KnownCopy, *, at: datetime) -> Taken:
@@ -91,19 +89,3 @@ class Copies(Kind[CopyRecord, KnownCopy]):
             return self._references.titles([record.title])[record.title]
         except RowError:
             return None
-
-
-@operation
-def _add(items: Sequence[tuple[int, NewCopy]], *, at: datetime) -> None:
-    wanted = {book_id for book_id, _ in items}
-    locked = Book.objects.held().filter(pk__in=wanted).order_by("pk").select_for_update(no_key=True)
-    books = {book.pk: book for book in locked}
-    if wanted - books.keys():
-        raise RowError("The title was withdrawn here.")
-    create_items(items, at=at)
-    for book_id in _waited_for(books):
-        settle(books[book_id], at=at)
-
-
-def _waited_for(book_ids: Iterable[int]) -> set[int]:
-    return set(Reservation.objects.live().filter(book__in=book_ids).order_by().values_list("book", flat=True))

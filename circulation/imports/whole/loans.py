@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db.models import Count
@@ -15,11 +14,12 @@ from circulation.imports import fields as values
 from circulation.imports.columns import LOAN, Columns
 from circulation.imports.formats.rows import Row, RowError
 from circulation.imports.loading import Kind, Taken
-from circulation.imports.whole.references import Reference, References, member_in
+from circulation.imports.whole.references import Reference, References, member_in, naming_what_is_gone
 from circulation.models import Loan
 from events.models import Event
 from events.operations import operation
 from events.recording import event, record
+from library import locks
 from library.models import Book, Copy, LoanPolicy, Member
 from library.policies import policy_for
 
@@ -85,7 +85,8 @@ class Loans(Kind[LoanRecord, Loan | None]):
         books = self._references.titles_of_copies(record.barcode for record in records)
         members = self._references.members(record.member for record in records)
         ready = [_Lending(record, members[record.member], books[record.barcode]) for record in records]
-        _lend(ready)
+        with naming_what_is_gone():
+            _lend(ready)
         return [""] * len(records)
 
     def revise(self, record: LoanRecord, known: Loan | None, *, at: datetime) -> Taken:
@@ -101,9 +102,9 @@ class _Lending:
 
 @operation
 def _lend(lendings: Sequence[_Lending]) -> None:
-    """Raises RowError for a copy that is not there to be lent."""
-    members: dict[int, Member] = lock_all(Member.objects, (lending.member_id for lending in lendings))
-    books: dict[int, Book] = lock_all(Book.objects.held(), (lending.book_id for lending in lendings))
+    """Raises MemberNotFound, BookNotFound, and RowError for a copy that is not there to be lent."""
+    members = locks.lock_members(lending.member_id for lending in lendings)
+    books = locks.lock_books(lending.book_id for lending in lendings)
     barcodes = [lending.record.barcode for lending in lendings]
     copies = {copy.barcode: copy for copy in Copy.objects.filter(barcode__in=barcodes)}
     active = Loan.objects.active().filter(member__in=members)
@@ -155,12 +156,3 @@ def _lend(lendings: Sequence[_Lending]) -> None:
             for loan, fact in zip(loans, facts, strict=True)
         )
     )
-
-
-def lock_all(records: Any, ids: Iterable[int]) -> dict[int, Any]:
-    """The rows under these ids, locked in ascending order. Raises RowError if one is gone."""
-    wanted = set(ids)
-    locked = {row.pk: row for row in records.filter(pk__in=wanted).order_by("pk").select_for_update(no_key=True)}
-    if wanted - locked.keys():
-        raise RowError("The title or the member was removed here.")
-    return locked

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from circulation.imports.catalogue import Catalogue
 from circulation.imports.fields import HIGHEST_ID, whole_number, words
 from circulation.imports.formats.rows import RowError
 from circulation.imports.people import People
+from library.exceptions import BookNotFound, MemberNotFound
 from library.lookups import imported_from
 from library.models import Book, Copy, Member
 
@@ -37,6 +39,17 @@ def member_in(values: Mapping[str, Any]) -> Reference:
     if "member" in values:
         return Reference("id", words("member", values["member"], longest=120))
     raise RowError("There is no member: card_number or member.")
+
+
+@contextmanager
+def naming_what_is_gone() -> Iterator[None]:
+    """What was found, but is gone when it is locked, or was withdrawn, is told without the id that it has here."""
+    try:
+        yield
+    except BookNotFound as gone:
+        raise RowError("The title was withdrawn here.") from gone
+    except MemberNotFound as gone:
+        raise RowError("The member was removed here.") from gone
 
 
 class References:

@@ -14,11 +14,11 @@ from circulation.imports.branches import Branches
 from circulation.imports.columns import RESERVATION, Columns
 from circulation.imports.formats.rows import Row, RowError
 from circulation.imports.loading import Kind, Taken
-from circulation.imports.whole.loans import lock_all
-from circulation.imports.whole.references import Reference, References, member_in, title_in
+from circulation.imports.whole.references import Reference, References, member_in, naming_what_is_gone, title_in
 from events.models import Event
 from events.operations import operation
 from events.recording import event, record
+from library import locks
 from library.models import Book, Branch, Copy, Member
 from library.policies import policy_for
 from reservations.models import Reservation
@@ -118,7 +118,8 @@ class Reservations(Kind[ReservationRecord, Reservation | None]):
         titles = self._references.titles(record.title for record in records)
         members = self._references.members(record.member for record in records)
         ready = [_Place(record, members[record.member], titles[record.title]) for record in records]
-        _queue(ready, at=at)
+        with naming_what_is_gone():
+            _queue(ready, at=at)
         self.touched.update(place.book_id for place in ready)
         return [""] * len(records)
 
@@ -138,9 +139,9 @@ class _Place:
 
 @operation
 def _queue(places: Sequence[_Place], *, at: datetime) -> None:
-    """Raises RowError for somebody who cannot wait for the title."""
-    members: dict[int, Member] = lock_all(Member.objects, (place.member_id for place in places))
-    books: dict[int, Book] = lock_all(Book.objects.held(), (place.book_id for place in places))
+    """Raises MemberNotFound, BookNotFound, and RowError for somebody who cannot wait for the title."""
+    members = locks.lock_members(place.member_id for place in places)
+    books = locks.lock_books(place.book_id for place in places)
     barcodes = [place.record.barcode for place in places if place.record.barcode]
     copies = {copy.barcode: copy for copy in Copy.objects.filter(barcode__in=barcodes).select_related("branch")}
     holders = set(Copy.objects.filter(book__in=books, status=Copy.Status.ON_LOAN).values_list("book_id", "holder_id"))
