@@ -20,9 +20,9 @@ from circulation.imports.formats.reading import File, read
 from circulation.imports.formats.rows import FileError, Refused, RowError
 from circulation.imports.identity import LONGEST_SOURCE
 from circulation.imports.loading import Kind, Report, Told, load
-from circulation.imports.progress import bar
 from circulation.imports.refused import RefusedRows
 from circulation.imports.titles import SOURCE
+from circulation.progress import bar
 from events.exceptions import DomainError
 from events.operations import rehearsing
 

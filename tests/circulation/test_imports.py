@@ -10,8 +10,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
-from circulation import copies, members
-from circulation.imports import progress
+from circulation import copies, members, progress
 from circulation.imports.formats import sql_rows
 from circulation.invariants import broken
 from circulation.services import check_out

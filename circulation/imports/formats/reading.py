@@ -11,7 +11,7 @@ from circulation.imports.formats.files import MARC, Reader, reader_of
 from circulation.imports.formats.rows import FileError, Note
 from circulation.imports.formats.source import Source
 from circulation.imports.formats.spool import Spool
-from circulation.imports.progress import bar
+from circulation.progress import bar
 
 _NOW_AND_THEN = 200  # items
 

@@ -12,7 +12,7 @@ from django.db import OperationalError, connection, transaction
 
 from circulation.exports.tables import TABLES, Row, copies
 from circulation.exports.writers import write_csv, write_json, write_marcxml
-from circulation.imports.progress import bar
+from circulation.progress import bar
 
 
 class Command(BaseCommand):
