@@ -9,9 +9,13 @@ from django.core.management import call_command
 from django.db import connection
 
 from circulation.exports import tables
+from circulation.imports.fields import HIGHEST_KEPT_ID
 from circulation.invariants import broken
+from circulation.services import check_out
+from library.bulk import keep_ids_free
 from library.models import Book, Copy, Member
 from library.services import add_title, enrol
+from reservations.services import reserve
 from tests.circulation.commands import run
 from tests.imports.library import AT, ODD_TITLES, build, clear, described
 
@@ -50,6 +54,45 @@ def test_importing_what_was_exported_changes_nothing_where_it_came_from(tmp_path
     reports = [line.rpartition(": ")[2] for line in ran.out if line.endswith("refused.")]
     assert reports
     assert all(report.startswith("0 added, 0 changed, ") for report in reports)
+
+
+@pytest.fixture
+def _counting_from_one():
+    """Afterwards, because PostgreSQL does not undo what it counted."""
+    yield
+    clear()
+
+
+@pytest.mark.usefixtures("_counting_from_one")
+@pytest.mark.parametrize("kept", [2**53, HIGHEST_KEPT_ID])
+def test_ids_that_were_counted_on_are_kept_and_leave_room_for_more(client, tmp_path, kept):
+    """2^53 is the first one after the highest that a list of titles may bring."""
+    keep_ids_free(Book, up_to=kept - 1)
+    keep_ids_free(Member, up_to=kept - 2)
+    assert add_title(at=AT, title="Emma", copies=1).pk == kept
+    ada, eve = enrol(at=AT, first_name="Ada"), enrol(at=AT, first_name="Eve")
+    check_out(member_id=ada.pk, book_id=kept, at=AT)
+    reserve(member_id=eve.pk, book_id=kept, at=AT)
+    before = described()
+    run("export", tmp_path / "library")
+    clear()
+
+    ran = run("import_library", tmp_path / "library")
+
+    assert (ran.failure, ran.err) == (None, [])
+    assert described() == before
+    new = add_title(at=AT, title="Persuasion").pk
+    assert new == kept + 1
+    assert client.get(f"/api/books/{new}/").status_code == 200
+
+
+def test_an_id_that_would_leave_no_room_is_refused(tmp_path):
+    (tmp_path / "titles.csv").write_text(f"circdesk_id,title\n{HIGHEST_KEPT_ID + 1},Emma\n")
+
+    ran = run("import_books", tmp_path / "titles.csv")
+
+    assert ran.err == [f"{tmp_path / 'titles.csv'}:2: circdesk_id is too large: at most {HIGHEST_KEPT_ID} is possible."]
+    assert add_title(at=AT, title="Persuasion").pk < HIGHEST_KEPT_ID
 
 
 def test_titles_survive_unchanged_in_each_format_and_are_found(tmp_path):

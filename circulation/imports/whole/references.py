@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from circulation.imports.catalogue import Catalogue
-from circulation.imports.fields import HIGHEST_ID, whole_number, words
+from circulation.imports.fields import HIGHEST_KEPT_ID, whole_number, words
 from circulation.imports.formats.rows import RowError
 from circulation.imports.people import People
 from library.exceptions import BookNotFound, MemberNotFound
@@ -25,7 +25,7 @@ class Reference(NamedTuple):
 def title_in(values: Mapping[str, Any]) -> Reference:
     """Raises RowError if the row names no title."""
     if "circdesk_book_id" in values:
-        number = whole_number("circdesk_book_id", values["circdesk_book_id"], lowest=1, highest=HIGHEST_ID)
+        number = whole_number("circdesk_book_id", values["circdesk_book_id"], lowest=1, highest=HIGHEST_KEPT_ID)
         return Reference("circdesk_id", number)
     if "book" in values:
         return Reference("id", words("book", values["book"], longest=120))
