@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
@@ -41,6 +42,8 @@ def _write(path: Path, rows: Iterable[Any], lines: Callable[[Any, Iterator[Any]]
         return
     with path.open("x", encoding="utf-8", newline="") as file:
         file.writelines(lines(first, remaining))
+        file.flush()
+        os.fsync(file.fileno())  # before the directory gets its name, should the machine go down
 
 
 class _Echo:

@@ -1,12 +1,14 @@
 """Exporting a library, and making an equal one of it."""
 
 import json
+import signal
 import threading
+import time
 from io import StringIO
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
 
 from circulation.exports import tables
 from circulation.imports.fields import HIGHEST_KEPT_ID
@@ -18,6 +20,7 @@ from library.services import add_title, enrol
 from reservations.services import reserve
 from tests.circulation.commands import run
 from tests.imports.library import AT, ODD_TITLES, build, clear, described
+from tests.imports.processes import in_a_process
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -138,6 +141,43 @@ def test_an_export_that_fails_leaves_nothing(tmp_path, monkeypatch):
 
     assert run("export", tmp_path / "library").failure == "No space left. Nothing was written."
     assert not (tmp_path / "library").exists()
+
+
+@pytest.mark.slow
+def test_an_export_that_is_killed_in_the_middle_leaves_no_directory_of_its_name(tmp_path):
+    """kill -9, so that nothing can be tidied up: what is left does not look like an export."""
+    build()
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE circulation_loan")  # after the members it waits for this one
+        process = in_a_process("export", str(tmp_path / "library"))
+        while not [*tmp_path.glob("*/members.csv")] and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        said, _ = process.communicate(timeout=20)
+
+    assert process.returncode == -signal.SIGKILL, said
+    [left] = tmp_path.iterdir()
+    assert left.name.startswith("unfinished-export-")
+    assert not (left / "loans.csv").exists()
+    assert run("export", tmp_path / "library").failure is None
+    assert sorted(path.name for path in (tmp_path / "library").iterdir()) == [
+        f"{name}.csv" for name in sorted(tables.TABLES)
+    ]
+
+
+def test_a_directory_that_was_made_meanwhile_is_left_alone(tmp_path, monkeypatch):
+    build()
+    branches = tables.TABLES["branches"]
+
+    def meanwhile():
+        (tmp_path / "library").mkdir()
+        (tmp_path / "library" / "mine.txt").write_text("mine")
+        return branches[0]()
+
+    monkeypatch.setitem(tables.TABLES, "branches", (meanwhile, branches[1]))
+
+    assert run("export", tmp_path / "library").failure == f"{tmp_path / 'library'} cannot be made: Directory not empty."
+    assert [path.name for path in tmp_path.glob("**/*")] == ["library", "mine.txt"]
 
 
 def test_an_export_is_of_one_moment(tmp_path, monkeypatch):

@@ -1,6 +1,5 @@
 """Large files: little memory, and going on after a kill."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -9,13 +8,13 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.db import connection
 
 from circulation.imports.formats.reading import read
 from circulation.invariants import broken
 from events.models import Event
 from library.models import Book, Copy
 from tests.circulation.commands import run
+from tests.imports.processes import in_a_process
 
 MEGABYTE = 1 << 20
 
@@ -25,24 +24,6 @@ def table(path: Path, rows: int) -> Path:
         file.write("id,title,author,copies\n")
         file.writelines(f'{n},"Title number {n}, and what it is about",Author {n % 977},1\n' for n in range(rows))
     return path
-
-
-def in_a_process(*arguments: str) -> subprocess.Popen:
-    """manage.py on the database of these tests."""
-    start = (
-        "import sys, django; from django.conf import settings; "
-        f"settings.DATABASES['default']['NAME'] = {connection.settings_dict['NAME']!r}; "
-        "django.setup(); from django.core.management import execute_from_command_line; "
-        "execute_from_command_line(['manage.py', *sys.argv[1:]])"
-    )
-    return subprocess.Popen(
-        [sys.executable, "-c", start, *arguments],
-        cwd=settings.BASE_DIR,
-        env={**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
 
 
 def peak_memory(code: str) -> int:

@@ -1,8 +1,12 @@
 """The whole library, as files."""
 
+import errno
+import os
+import secrets
 import shutil
 from argparse import ArgumentParser
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -30,21 +34,14 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         directory: Path = options["directory"]
         try:
-            directory.mkdir()
-        except OSError as error:
-            raise CommandError(f"{directory} cannot be made: {error.strerror}.") from error
-        try:
-            with transaction.atomic(durable=True), connection.cursor() as cursor:
+            with _made(directory) as unfinished, transaction.atomic(durable=True), connection.cursor() as cursor:
                 # Every table as of the same moment, while the desk goes on.
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-                self._write(directory, options["format"])
-        except BaseException as error:
-            shutil.rmtree(directory)
-            if isinstance(error, KeyboardInterrupt):
-                raise CommandError("Stopped. Nothing was written.") from error
-            if isinstance(error, OSError | OperationalError):
-                raise CommandError(f"{error} Nothing was written.") from error
-            raise
+                self._write(unfinished, options["format"])
+        except KeyboardInterrupt as stop:
+            raise CommandError("Stopped. Nothing was written.") from stop
+        except (OSError, OperationalError) as error:
+            raise CommandError(f"{error} Nothing was written.") from error
 
     def _write(self, directory: Path, form: str) -> None:
         for name, (rows, records) in TABLES.items():
@@ -60,6 +57,34 @@ class Command(BaseCommand):
                 else:
                     write_csv(directory / f"{name}.csv", counted)
             self.stdout.write(f"{name}: {count}")
+
+
+@contextmanager
+def _made(directory: Path) -> Iterator[Path]:
+    """A directory to write in. It only gets its name when all is written, so that half an export never looks whole.
+
+    Raises CommandError if something has the name, and then leaves nothing behind.
+    """
+    if os.path.lexists(directory):
+        raise CommandError(f"{directory} cannot be made: {os.strerror(errno.EEXIST)}.")
+    unfinished = directory.with_name(f"unfinished-export-{secrets.token_hex(4)}")
+    try:
+        unfinished.mkdir()
+    except OSError as error:
+        raise CommandError(f"{directory} cannot be made: {error.strerror}.") from error
+    try:
+        yield unfinished
+        _rename(unfinished, directory)
+    except BaseException:
+        shutil.rmtree(unfinished)
+        raise
+
+
+def _rename(unfinished: Path, directory: Path) -> None:
+    try:
+        unfinished.rename(directory)
+    except OSError as error:
+        raise CommandError(f"{directory} cannot be made: {error.strerror}.") from error
 
 
 def _counted(rows: Iterable[Row], update: Any) -> Iterator[Row]:
