@@ -181,7 +181,14 @@ class FileImport(Import):
         words = [self.__module__.rpartition(".")[2], str(refused)]
         words += [word for pair in options["map"] for word in ("--map", pair)]
         words += ["--source", kind.source] if kind.source else []
-        return self.load(file, kind, table=table, refused=refused, again=f"manage.py {shlex.join(words)}")
+        return self.load(file, kind, table=table, refused=refused, again=runnable(*words))
+
+
+def runnable(*words: str) -> str:
+    """A command of manage.py as it can be typed in where we are."""
+    python, here = Path(sys.executable), Path.cwd()
+    shown = python.relative_to(here) if python.is_relative_to(here) else "python"
+    return shlex.join([str(shown), "manage.py", *words])
 
 
 def printable(line: str) -> str:

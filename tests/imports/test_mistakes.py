@@ -1,6 +1,7 @@
 """What goes wrong with real files: nothing lands on somebody else's record, and every mistake is told in a line."""
 
 import json
+import sys
 
 import pytest
 from django.utils import timezone
@@ -244,7 +245,8 @@ def test_rows_that_were_refused_keep_all_they_had(file, tmp_path):
     assert titles() == {}
 
 
-def test_refused_rows_of_a_library_are_fed_again(folder, tmp_path):
+def test_refused_rows_of_a_library_are_fed_again(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/usr/bin/python3")
     directory = folder(
         titles="id,title\n1,Emma\n",
         copies="barcode,book_id\nE1,1\n",
@@ -254,7 +256,8 @@ def test_refused_rows_of_a_library_are_fed_again(folder, tmp_path):
     again = tmp_path / "again"
     ran = run("import_library", directory, refused=again)
     assert ran.out[-1] == (
-        f"1 of 1 refused rows are in {again}/loans.csv. Mend them, then: manage.py import_library {again} --source old"
+        f"1 of 1 refused rows are in {again}/loans.csv. "
+        f"Mend them, then: python manage.py import_library {again} --source old"
     )
 
     (again / "loans.csv").write_text((again / "loans.csv").read_text().replace("E1,7,", "E1,1,"))

@@ -1,5 +1,6 @@
 """Titles and members from CSV files as other systems write them."""
 
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -401,13 +402,14 @@ def test_catalogue_records_are_no_members(file):
 # --- Refused rows ----------------------------------------------------------------------------------------------
 
 
-def test_refused_rows_are_written_down_mended_and_fed_again(file, tmp_path):
+def test_refused_rows_are_written_down_mended_and_fed_again(file, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/usr/bin/python3")
     path, refused = file("id,title,copies\n1,Emma,2\n2,,1\n3,Dracula,many\n"), tmp_path / "again.csv"
 
     ran = run("import_books", path, refused=refused, source="old")
 
     assert ran.out[-1] == (
-        f"2 of 2 refused rows are in {refused}. Mend them, then: manage.py import_books {refused} --source old"
+        f"2 of 2 refused rows are in {refused}. Mend them, then: python manage.py import_books {refused} --source old"
     )
     assert refused.read_text().splitlines() == [
         "id,title,copies,source,refused_because",
@@ -418,6 +420,15 @@ def test_refused_rows_are_written_down_mended_and_fed_again(file, tmp_path):
     again = run("import_books", refused)  # the rows say where they are from
     assert (again.failure, report(again)) == (None, "2 added, 0 changed, 0 unchanged, 0 refused.")
     assert sorted(titles().values()) == [("Dracula", 4), ("Emma", 2), ("Persuasion", 1)]
+
+
+def test_the_command_for_mended_rows_names_the_python_of_here(file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / ".venv" / "bin" / "python"))
+
+    ran = run("import_books", file('title\n""\n'), refused=Path("again.csv"))
+
+    assert ran.out[-1].endswith("Mend them, then: .venv/bin/python manage.py import_books again.csv --source file")
 
 
 def test_refused_objects_are_written_down_mended_and_fed_again(file, tmp_path):

@@ -1,6 +1,5 @@
 """A whole library from a directory of files."""
 
-import shlex
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 from django.core.management.base import CommandError
 from django.utils import timezone
 
-from circulation.imports.command import Import, printable, source_named
+from circulation.imports.command import Import, printable, runnable, source_named
 from circulation.imports.formats import csv_rows, marc_rows
 from circulation.imports.formats.files import Reader
 from circulation.imports.formats.reading import File
@@ -38,7 +37,7 @@ class Command(Import):
         directory: Path = options["directory"]
         source = source_named(directory, options["source"])
         refused = _made(options["refused"])
-        again = f"manage.py {shlex.join(['import_library', str(refused), '--source', source])}"
+        again = runnable("import_library", str(refused), "--source", source)
         try:
             with opened(directory) as folder:
                 if folder.problems:
