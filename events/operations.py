@@ -211,6 +211,12 @@ def connection_lost(error: Exception) -> bool:
     return cause.sqlstate is None or cause.sqlstate.startswith(("08", "57P"))
 
 
+def told_by_postgresql(error: Exception) -> str:
+    """What the database said, as one sentence: it says it in several lines, and without a full stop."""
+    first = str(error).strip().partition("\n")[0].rstrip(" .")
+    return f"PostgreSQL: {first}."
+
+
 def discard_dead_connections() -> None:
     """Have this thread, and the pool, replace connections that a restarted server left dead."""
     connection.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 import sys
 from abc import abstractmethod
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from circulation.imports.fields import text
@@ -24,7 +25,7 @@ from circulation.imports.refused import RefusedRows
 from circulation.imports.titles import SOURCE
 from circulation.progress import bar
 from events.exceptions import DomainError
-from events.operations import rehearsing
+from events.operations import rehearsing, told_by_postgresql
 
 AnyKind = Kind[Any, Any]
 
@@ -44,12 +45,16 @@ class Import(BaseCommand):
         for stream in (sys.stdout, sys.stderr):  # a terminal that has no “ must not end an import
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="backslashreplace")
+        # That a connection was lost is told below, in words of ours.
+        logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
         go_on = "What went in before stays; run the import again to go on."
         try:
             with rehearsing() if options["dry_run"] else nullcontext():
                 reports = self.run(options)
-        except (DomainError, OperationalError) as problem:
+        except DomainError as problem:
             raise CommandError(f"{problem} {go_on}") from problem
+        except (InterfaceError, OperationalError) as problem:
+            raise CommandError(f"{told_by_postgresql(problem)} {go_on}") from problem
         except OSError as problem:
             raise CommandError(f"{problem.strerror or problem}: {problem.filename or 'a file'}. {go_on}") from problem
         except KeyboardInterrupt as stop:

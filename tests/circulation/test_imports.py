@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
 from circulation import copies, members, progress
 from circulation.imports.formats import sql_rows
+from circulation.imports.titles import Titles
 from circulation.invariants import broken
 from circulation.services import check_out
 from events.models import Event
@@ -291,6 +292,19 @@ def test_ids_are_not_set_while_somebody_is_given_one(file):
         "What went in before stays; run the import again to go on."
     )
     assert run("import_books", path).failure is None
+
+
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+def test_a_lost_connection_is_told_in_a_line(file, monkeypatch, error):
+    def lost(*_):
+        raise error("server closed the connection unexpectedly\n\tThis probably means the server terminated\n")
+
+    monkeypatch.setattr(Titles, "known", lost)
+
+    assert run("import_books", file([EMMA])).failure == (
+        "PostgreSQL: server closed the connection unexpectedly. "
+        "What went in before stays; run the import again to go on."
+    )
 
 
 @pytest.mark.django_db(transaction=True)

@@ -7,6 +7,8 @@ import sys
 from django.conf import settings
 from django.db import connection
 
+OURS = "a command in a process of its own"  # what its connections are called in pg_stat_activity
+
 
 def in_a_process(*arguments: str) -> subprocess.Popen:
     """manage.py on the database of these tests."""
@@ -19,8 +21,19 @@ def in_a_process(*arguments: str) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, "-c", start, *arguments],
         cwd=settings.BASE_DIR,
-        env={**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings"},
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings", "PGAPPNAME": OURS},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
+
+
+def end_its_connections() -> int:
+    """As an administrator may, in the midst of whatever they do. Returns how many there were."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE application_name = %s AND datname = current_database()",
+            [OURS],
+        )
+        return cursor.rowcount

@@ -1,5 +1,6 @@
 """Large files: little memory, and going on after a kill."""
 
+import re
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from circulation.invariants import broken
 from events.models import Event
 from library.models import Book, Copy
 from tests.circulation.commands import run
-from tests.imports.processes import in_a_process
+from tests.imports.processes import end_its_connections, in_a_process
 
 MEGABYTE = 1 << 20
 
@@ -92,6 +93,31 @@ def test_an_import_that_is_stopped_says_how_to_go_on(tmp_path):
     assert said.splitlines()[-1] == ("CommandError: Stopped. What went in before stays; run the import again to go on.")
     assert "Traceback" not in said
     assert process.returncode == 1
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_an_import_whose_connections_are_ended_says_so_in_a_line_and_goes_on_later(tmp_path):
+    """One that is lost in the midst of a batch is replaced, so they are ended until the import gives up."""
+    path = table(tmp_path / "titles.csv", 6_000)
+    process = in_a_process("import_books", str(path))
+    while Book.objects.count() < 500 and process.poll() is None:
+        time.sleep(0.02)
+    ended = 0
+    while process.poll() is None:
+        ended += end_its_connections()
+        time.sleep(0.001)
+    said, _ = process.communicate(timeout=20)
+    there = Book.objects.count()
+
+    assert ended > 0
+    assert process.returncode == 1
+    assert re.fullmatch(
+        r"CommandError: PostgreSQL: .+\. What went in before stays; run the import again to go on\.\n", said
+    ), said
+    assert 500 <= there < 6_000
+    assert run("import_books", path).out == [f"{path}: {6_000 - there} added, 0 changed, {there} unchanged, 0 refused."]
+    assert broken() == []
 
 
 @pytest.mark.slow

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import OperationalError, connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from circulation.exports.tables import TABLES, Row, copies
 from circulation.exports.writers import write_csv, write_json, write_marcxml
 from circulation.progress import bar
+from events.operations import told_by_postgresql
 
 
 class Command(BaseCommand):
@@ -40,8 +41,10 @@ class Command(BaseCommand):
                 self._write(unfinished, options["format"])
         except KeyboardInterrupt as stop:
             raise CommandError("Stopped. Nothing was written.") from stop
-        except (OSError, OperationalError) as error:
+        except OSError as error:
             raise CommandError(f"{error} Nothing was written.") from error
+        except (InterfaceError, OperationalError) as error:
+            raise CommandError(f"{told_by_postgresql(error)} Nothing was written.") from error
 
     def _write(self, directory: Path, form: str) -> None:
         for name, (rows, records) in TABLES.items():
