@@ -20,7 +20,7 @@ from tests.factories import NOW, general_policy
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ROUNDS = 16
+ROUNDS = 20
 
 
 def waiting_title(members=1):

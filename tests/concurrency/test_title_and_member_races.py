@@ -20,7 +20,7 @@ from tests.factories import NOW
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ROUNDS = 16
+ROUNDS = 20
 
 
 def borrowing(member, book):
