@@ -69,7 +69,7 @@ def test_a_word_of_nearly_all_titles_is_found_at_the_beginning_of_the_table(plan
     plans = plans_of(f"{URL}?{query}")
 
     assert plans[0].scanned == {"library_book"}
-    assert plans[0].pages <= 60
+    assert plans[0].pages <= 20
     assert [plan.scanned for plan in plans[1:]] == [set()] * (len(plans) - 1)
     assert plans.pages <= FEW, str(plans)
 
@@ -142,4 +142,4 @@ def test_a_title_is_read_by_its_number(plans_of, path):
     plans = plans_of(f"{URL}{path}")
 
     assert plans.scanned == set(), str(plans)
-    assert plans.pages <= 60, str(plans)
+    assert plans.pages <= 40, str(plans)

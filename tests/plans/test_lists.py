@@ -37,7 +37,6 @@ def day(number: int) -> str:
         ("search=C00000777", "one_member_per_card"),
         ("search=MEMBER777@example.org", "one_member_per_email"),
         ("search=fcnpi", "member_by_last_name"),
-        ("search=IODDIC", "library_member_pkey"),  # a frequent name: in order, until the page is full
         ("search=ioddicx", "member_by_first_name"),
         ("search=Ioddicnp+Fcn", "member_by_last_name"),
         ("search=nobody&ordering=name", "member_by_last_name"),
@@ -48,6 +47,14 @@ def test_a_list_of_members_reads_little_and_by_an_index(plans_of, query, index):
     plans = plans_of(f"/api/members/?{query}")
 
     assert index in plans.indexes, str(plans)
+    assert plans.scanned == set(), str(plans)
+    assert plans.pages <= 60, str(plans)
+
+
+def test_members_of_a_frequent_name_are_read_in_order_until_the_page_is_full(plans_of):
+    plans = plans_of("/api/members/?search=IODDIC")
+
+    assert "library_member_pkey" in plans.indexes, str(plans)
     assert plans.scanned == set(), str(plans)
     assert plans.pages <= 300, str(plans)
 
