@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -52,7 +51,7 @@ def run(progress: Progress) -> report.Results:
         progress.step("memory; is the library still sound?")
         housekeeper = stack.enter_context(places.housekeeper())
         places.manage("check_invariants")
-        time.sleep(2)  # the housekeeper works off what is pending
+        places.wait_until_all_is_published(connection)
         results.memory = [
             *processes.costs(web.process, "web server"),
             *processes.costs(housekeeper, "housekeeper"),

@@ -182,6 +182,16 @@ def get(port: int, path: str) -> bytes:
         client.close()
 
 
+def wait_until_all_is_published(connection: psycopg.Connection) -> None:
+    """Until the housekeeper has worked off what is pending. Raises RuntimeError if it does not get there."""
+    give_up = time.monotonic() + PATIENCE * 4
+    while time.monotonic() < give_up:
+        if connection.execute("SELECT 1 FROM events_pendingevent LIMIT 1").fetchone() is None:
+            return
+        time.sleep(0.05)
+    raise RuntimeError("The housekeeper does not publish what is pending.")
+
+
 def wait_until_it_answers(process: subprocess.Popen[bytes], port: int, path: str = "/health/live") -> None:
     give_up = time.monotonic() + PATIENCE * 4
     while process.poll() is None and time.monotonic() < give_up:
