@@ -9,30 +9,12 @@ from django.utils import timezone
 from circulation.invariants import broken
 from circulation.models import Loan
 from events.models import Event
-from library.models import Book, Branch, Copy, LoanPolicy, Member, MemberCategory
+from library.models import Book, Copy, Member
 from library.services import add_title, enrol
-from reservations.models import Reservation
 from tests.circulation.commands import run, titles, told
 from tests.imports.test_records import exchange, field, record, xml
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def folder(tmp_path):
-    def write(name="old", **tables):
-        directory = tmp_path / name
-        directory.mkdir()
-        for table, text in tables.items():
-            (directory / f"{table}.csv").write_text(text)
-        return directory
-
-    return write
-
-
-def counts():
-    models = (Book, Copy, Member, Loan, Reservation, Event, Branch, MemberCategory, LoanPolicy)
-    return {model.__name__: model.objects.count() for model in models}
 
 
 # --- Nothing lands on somebody else's record -------------------------------------------------------------------
@@ -270,63 +252,6 @@ def test_without_refusals_no_directory_is_left(folder, tmp_path):
     run("import_library", folder(titles="id,title\n1,Emma\n"), refused=tmp_path / "again")
 
     assert not (tmp_path / "again").exists()
-
-
-# --- A rehearsal says what would happen ------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("command", "text"),
-    [
-        ("import_books", "id,title,barcodes\n1,A,B1\n2,B,B1\n"),
-        ("import_members", "id,name,email,card\n1,Ada,a@example.org,K1\n2,Bo,A@example.org,K2\n"),
-        ("import_books", "title,isbn,source,id\nEmma,0141439580,a,1\nEmma,0141439580,b,1\n"),
-    ],
-)
-def test_a_rehearsal_sees_what_stands_twice_in_a_file(file, command, text):
-    path = file(text)
-    before = counts()
-
-    rehearsed = run(command, path, dry_run=True)
-    assert counts() == before
-    real = run(command, path)
-
-    assert rehearsed.err == real.err
-    assert rehearsed.out[:-1] == real.out
-
-
-def test_a_rehearsal_of_a_library_says_what_would_happen(folder):
-    directory = folder(
-        titles="id,title\n1,Emma\n",
-        copies="barcode,book_id\nE1,1\nE2,1\n",
-        members="id,name,card\n1,Ada Lovelace,K1\n2,Bo Peep,K2\n",
-        loans="barcode,card,lent_at,due_at\nE1,K1,2026-01-01,2026-02-01\nE9,K1,2026-01-01,2026-02-01\n",
-        holds="book_id,card,placed_at\n1,K2,2026-01-01\n1,K9,2026-01-01\n",
-        policies="member_category,loan_days\nKind,7\nStudi,8\n",
-    )
-    before = counts()
-
-    rehearsed = run("import_library", directory, dry_run=True)
-    assert counts() == before
-    real = run("import_library", directory)
-
-    assert rehearsed.err == real.err
-    assert [line for line in rehearsed.out if "added" in line] == [line for line in real.out if "added" in line]
-
-
-def test_a_rehearsal_holds_no_locks_on_what_is_there(file, django_db_setup):
-    """It would keep the desk waiting: what it revises is undone at once."""
-    from events.operations import rehearsing, undone
-    from library.locks import lock_book
-
-    book = add_title(at=timezone.now(), title="Emma")
-    with rehearsing():
-        with undone():
-            lock_book(book.pk)
-            Book.objects.filter(pk=book.pk).update(title="x")
-        assert Book.objects.get().title == "Emma"
-        Book.objects.filter(pk=book.pk).update(title="y")
-    assert Book.objects.get().title == "Emma"
 
 
 # --- Mistakes are told in a line -------------------------------------------------------------------------------
