@@ -1,10 +1,14 @@
 """Rehearsals of imports say what would happen, and change nothing."""
 
 import pytest
+from django.db import OperationalError, connection
 from django.utils import timezone
 
+from circulation.imports.command import Import
 from circulation.models import Loan
 from events.models import Event
+from events.operations import rehearsing, undone
+from library.locks import lock_book
 from library.models import Book, Branch, Copy, LoanPolicy, Member, MemberCategory
 from library.services import add_title
 from reservations.models import Reservation
@@ -57,16 +61,41 @@ def test_a_rehearsal_of_a_library_says_what_would_happen(folder):
     assert [line for line in rehearsed.out if "added" in line] == [line for line in real.out if "added" in line]
 
 
-def test_a_rehearsal_holds_no_locks_on_what_is_there(file, django_db_setup):
-    """It would keep the desk waiting: what it revises is undone at once."""
-    from events.operations import rehearsing, undone
-    from library.locks import lock_book
-
+@pytest.mark.django_db(transaction=True)
+def test_a_rehearsal_holds_no_locks_on_what_is_there():
+    """It would keep the desk waiting: what it revises is undone at once. Beside it, what is not undone is held."""
     book = add_title(at=timezone.now(), title="Emma")
+    desk = connection.copy()
+
+    def desk_gets_it():
+        with desk.cursor() as cursor:
+            cursor.execute("SELECT title FROM library_book WHERE id = %s FOR NO KEY UPDATE NOWAIT", [book.pk])
+            return cursor.fetchone() == ("Emma",)
+
     with rehearsing():
         with undone():
             lock_book(book.pk)
             Book.objects.filter(pk=book.pk).update(title="x")
-        assert Book.objects.get().title == "Emma"
-        Book.objects.filter(pk=book.pk).update(title="y")
+            with pytest.raises(OperationalError, match="could not obtain lock"):
+                desk_gets_it()
+        assert desk_gets_it()
+    desk.close()
     assert Book.objects.get().title == "Emma"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_desk_goes_on_with_what_a_rehearsal_has_revised(file, monkeypatch):
+    book = add_title(at=timezone.now(), title="Emma", source="old", source_id="1")
+    path = file("id,title\n1,Emma.\n")
+    desk = connection.copy()
+
+    def meanwhile(self, line, **_):
+        if line.endswith("refused."):  # all is revised, and the rehearsal has not ended
+            with desk.cursor() as cursor:
+                cursor.execute("UPDATE library_book SET publisher = 'Penguin' WHERE id = %s", [book.pk])
+
+    monkeypatch.setattr(Import, "say", meanwhile)
+    assert run("import_books", path, source="old", dry_run=True).failure is None
+    desk.close()
+
+    assert Book.objects.values_list("title", "publisher").get() == ("Emma", "Penguin")
