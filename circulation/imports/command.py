@@ -48,6 +48,8 @@ class Import(BaseCommand):
         # That a connection was lost is told below, in words of ours.
         logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
         go_on = "What went in before stays; run the import again to go on."
+        if options["dry_run"]:
+            go_on = "Nothing was changed."
         try:
             with rehearsing() if options["dry_run"] else nullcontext():
                 reports = self.run(options)

@@ -4,6 +4,7 @@ import pytest
 from django.db import OperationalError, connection
 from django.utils import timezone
 
+from circulation.imports.catalogue import Catalogue
 from circulation.imports.command import Import
 from circulation.models import Loan
 from events.models import Event
@@ -99,3 +100,14 @@ def test_the_desk_goes_on_with_what_a_rehearsal_has_revised(file, monkeypatch):
     desk.close()
 
     assert Book.objects.values_list("title", "publisher").get() == ("Emma", "Penguin")
+
+
+def test_a_rehearsal_that_is_cut_off_says_that_nothing_was_changed(file, monkeypatch):
+    def lost(*_):
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(Catalogue, "known", lost)
+
+    ran = run("import_books", file("id,title\n1,Emma\n"), dry_run=True)
+
+    assert ran.failure == "PostgreSQL: server closed the connection unexpectedly. Nothing was changed."
