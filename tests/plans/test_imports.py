@@ -1,5 +1,7 @@
 """How an import finds what is there: by indexes, for a whole batch of rows at once."""
 
+from zoneinfo import ZoneInfo
+
 import pytest
 from django.utils import timezone
 from stdnum import ean
@@ -9,7 +11,10 @@ from circulation.imports.catalogue import Catalogue
 from circulation.imports.formats.rows import Row, RowError
 from circulation.imports.loading import BATCH
 from circulation.imports.people import People
+from circulation.imports.whole.copies import Copies
+from circulation.imports.whole.loans import Loans
 from circulation.imports.whole.references import Reference, References
+from circulation.imports.whole.reservations import Reservations
 from tests.plans.explaining import explaining
 
 pytestmark = [pytest.mark.usefixtures("in_big_library"), pytest.mark.django_db]
@@ -17,9 +22,11 @@ pytestmark = [pytest.mark.usefixtures("in_big_library"), pytest.mark.django_db]
 BOTH = pytest.mark.parametrize("shared", [False, True], ids=["planned for its values", "prepared"])
 
 
-def rows(**columns):
+NEW = range(200_001, 200_001 + BATCH)  # no title or member has such a number
+
+
+def rows(numbers=NEW, **columns):
     """A batch of them, in which {} is the number of the row."""
-    numbers = range(200_001, 200_001 + BATCH)
     return [Row(n, tuple((name, text.format(n)) for name, text in columns.items())) for n in numbers]
 
 
@@ -101,3 +108,23 @@ def test_what_rows_refer_to_is_found(shared):
 
     assert plans.scanned == set(), str(plans)
     assert {"one_title_per_source", "one_member_per_source", "one_member_per_card"} <= plans.indexes
+
+
+@BOTH
+def test_copies_loans_and_reservations_are_found(shared):
+    """Of titles and members that are there, by the ids that they have."""
+    references = References("old system", catalogue(), people())
+    copies = Copies(references, branches())
+    loans = Loans(references, zone=ZoneInfo("UTC"))
+    reservations = Reservations(references, branches(), zone=ZoneInfo("UTC"))
+    numbers = range(5_001, 5_001 + BATCH)
+    lent = {"barcode": "{}-1", "card": "C0000{}", "lent_at": "2020-01-01", "due_at": "2020-02-01"}
+
+    with explaining(shared=shared) as plans:
+        known = copies.known([copies.parse(row) for row in rows(numbers, barcode="{}-1", book_id="{}")])
+        assert len(known) == BATCH
+        assert loans.known([loans.parse(row) for row in rows(numbers, **lent)]) == {}
+        waiting = rows(numbers, book_id="{}", card="C0000{}", placed_at="2020-01-01")
+        assert reservations.known([reservations.parse(row) for row in waiting]) == {}
+
+    assert plans.scanned == set(), str(plans)
