@@ -11,30 +11,21 @@ could not be announced is announced by the relay, which keeps it pending until i
 
 from __future__ import annotations
 
-import logging
 import secrets
-import time
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from django.conf import settings
 from django.core.cache import cache
 from django_redis import get_redis_connection
-from django_redis.exceptions import ConnectionInterrupted
-from redis.exceptions import RedisError
 
-logger = logging.getLogger(__name__)
+from events import redis
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
 TOKEN_TTL = 2 * 86_400  # seconds; a token that expires early only makes its entries unreachable
-PAUSE = 5.0  # seconds between questions to a Redis that does not answer
 SHAPE = 1  # counted up when a release stores something else under the name of a kind
-
-_failures = (RedisError, ConnectionInterrupted, OSError)
-_away = False
-_silent_until = 0.0
 
 
 def title_group(book_id: int) -> str:
@@ -63,7 +54,7 @@ def read_many(
         return {}
     entries = {key: _entry(kind, group, name) for key, group in groups.items()}
     tokens = [_token(group) for group in (EVERYTHING, *groups.values())]
-    stored = _ask(lambda: cache.get_many([*tokens, *entries.values()]))
+    stored = redis.ask(lambda: cache.get_many([*tokens, *entries.values()]))
     if stored is None:
         return dict(compute(list(groups)))
     found: dict[K, T] = {}
@@ -96,7 +87,7 @@ def forget(groups: Iterable[str], *, insist: bool = False) -> bool:
         cache.delete_many(keys)
         return True
 
-    return not keys or _ask(delete, insist=insist) is True
+    return not keys or redis.ask(delete, insist=insist) is True
 
 
 def forget_what_was_restored() -> None:
@@ -112,7 +103,7 @@ def forget_what_was_restored() -> None:
             cache.set("life", life, None)
         return True
 
-    _ask(compare)
+    redis.ask(compare)
 
 
 def _token(group: str) -> str:
@@ -136,27 +127,4 @@ def _store(values: dict[str, Any], seconds: int) -> bool:
         cache.set_many(values, seconds)
         return True
 
-    return not values or _ask(write) is True
-
-
-def _ask(call: Callable[[], T], *, insist: bool = False) -> T | None:
-    """The answer of Redis, or None if it is away. One warning when it goes.
-
-    While it is away one question a pause is asked, by whoever comes first; the others go on at once.
-    """
-    global _away, _silent_until
-    if _away and not insist:
-        if time.monotonic() < _silent_until:
-            return None
-        _silent_until = time.monotonic() + PAUSE
-    try:
-        answer = call()
-    except _failures as error:
-        if not _away:
-            logger.warning("The cache does not answer (%s). Going on without it.", error)
-        _away, _silent_until = True, time.monotonic() + PAUSE
-        return None
-    if _away:
-        logger.info("The cache answers again.")
-        _away = False
-    return answer
+    return not values or redis.ask(write) is True

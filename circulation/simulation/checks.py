@@ -14,9 +14,9 @@ from circulation.invariants import INVARIANTS, broken
 from circulation.simulation.desk import Holdings
 from circulation.simulation.findings import COPIES, LOANS, MEMBERS, PLACES, SHOWN, Finding, Recorded, once_each
 from circulation.simulation.running import Tally
+from events import redis
 from events.models import Event
 from events.relay import relay_pending
-from library import cache
 from library.models import Book
 from reservations import availability
 from reservations.models import Reservation
@@ -37,11 +37,11 @@ class CacheFailures(logging.Handler):
 @contextmanager
 def watching_the_cache() -> Iterator[CacheFailures]:
     failures = CacheFailures()
-    cache.logger.addHandler(failures)
+    redis.logger.addHandler(failures)
     try:
         yield failures
     finally:
-        cache.logger.removeHandler(failures)
+        redis.logger.removeHandler(failures)
 
 
 def check(

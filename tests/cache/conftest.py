@@ -4,17 +4,18 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from django.core.cache import cache
 
 from config.embedded import account_for
 from config.servers import Home, Valkey
-from library import cache
+from events import redis
 
 
 @pytest.fixture(autouse=True)
 def _empty_and_asked(monkeypatch):
     """Each test begins with an empty cache that is asked, whatever went wrong with it before."""
-    monkeypatch.setattr(cache, "_silent_until", 0.0)
-    cache.cache.clear()
+    monkeypatch.setattr(redis, "_silent_until", 0.0)
+    cache.clear()
 
 
 @pytest.fixture

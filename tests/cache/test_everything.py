@@ -11,6 +11,7 @@ from django_redis import get_redis_connection
 from circulation.copies import withdraw
 from circulation.housekeeping import sweep
 from circulation.services import check_out
+from events import redis
 from events.operations import operation
 from events.relay import relay_pending
 from library import cache
@@ -213,23 +214,23 @@ def test_however_long_redis_is_away_it_is_said_once_and_its_return_too(valkey, c
     book = BookFactory(copies=1)
     valkey.stop()
 
-    with caplog.at_level(logging.INFO, "library.cache"):
+    with caplog.at_level(logging.INFO, "events.redis"):
         for _ in range(5):
-            monkeypatch.setattr(cache, "_silent_until", 0.0)
+            monkeypatch.setattr(redis, "_silent_until", 0.0)
             availability.of(book.pk)
         valkey.start(print)
-        monkeypatch.setattr(cache, "_silent_until", 0.0)
+        monkeypatch.setattr(redis, "_silent_until", 0.0)
         availability.of(book.pk)
 
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
 
 
 def test_after_a_pause_one_asks_and_the_others_go_on(monkeypatch):
-    monkeypatch.setattr(cache, "_away", True)
-    monkeypatch.setattr(cache, "_silent_until", time.monotonic() - 1)
+    monkeypatch.setattr(redis, "_away", True)
+    monkeypatch.setattr(redis, "_silent_until", time.monotonic() - 1)
 
     def first():
-        assert cache._ask(lambda: "asked too") is None
+        assert redis.ask(lambda: "asked too") is None
         return "asked"
 
-    assert cache._ask(first) == "asked"
+    assert redis.ask(first) == "asked"

@@ -9,9 +9,9 @@ import pytest
 from django.conf import settings as configured
 
 from circulation.services import check_out
+from events import redis
 from events.models import PendingEvent
 from events.relay import relay_pending
-from library import cache
 from reservations import availability
 from tests.cache.conftest import use_cache_at
 from tests.factories import NOW, BookFactory, MemberFactory
@@ -23,7 +23,7 @@ def test_the_desk_works_while_redis_is_away_and_says_so_once(valkey, caplog, cli
     book, member = BookFactory(copies=1), MemberFactory()
     valkey.stop()
 
-    with caplog.at_level(logging.WARNING, "library.cache"):
+    with caplog.at_level(logging.WARNING, "events.redis"):
         assert client.get(f"/api/books/{book.pk}/availability/").json()["data"]["available"] == 1
         check_out(member_id=member.pk, book_id=book.pk, at=NOW)
         assert client.get(f"/api/books/{book.pk}/availability/").json()["data"]["available"] == 0
@@ -41,7 +41,7 @@ def test_a_change_made_while_redis_was_away_is_announced_by_the_relay_when_it_is
     assert PendingEvent.objects.exists()
 
     valkey.start(print)
-    monkeypatch.setattr(cache, "_silent_until", 0.0)
+    monkeypatch.setattr(redis, "_silent_until", 0.0)
     # It came back with what it held, and nobody has told it of the loan yet.
     assert availability.of(book.pk)["available"] == 1
     assert relay_pending() == 1
@@ -57,7 +57,7 @@ def test_after_a_pause_redis_is_asked_again(valkey, monkeypatch, django_assert_n
 
     with django_assert_num_queries(1):
         availability.of(book.pk)  # within the pause nobody asks it
-    monkeypatch.setattr(cache, "_silent_until", time.monotonic() - 0.001)
+    monkeypatch.setattr(redis, "_silent_until", time.monotonic() - 0.001)
     availability.of(book.pk)
     with django_assert_num_queries(0):
         assert availability.of(book.pk)["available"] == 1

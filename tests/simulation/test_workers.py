@@ -1,7 +1,7 @@
 import pytest
 
 from circulation.simulation.running import Run
-from library import cache as library_cache
+from events import redis
 
 
 @pytest.mark.parametrize("seed", [11, 12])
@@ -44,12 +44,12 @@ def test_workers_do_things_at_the_same_time(simulate, monkeypatch):
 
 
 def refusing(call, *, insist=False):
-    library_cache.logger.warning("The cache does not answer")
+    redis.logger.warning("Redis does not answer")
     return None if not insist else True
 
 
 def test_without_a_cache_everything_holds_and_the_report_says_so(simulate, monkeypatch):
-    monkeypatch.setattr(library_cache, "_ask", refusing)
+    monkeypatch.setattr(redis, "ask", refusing)
     ran = simulate(seed=16, events=20)
     assert ran.failure is None
     assert "            6 titles; the cache did not always answer" in ran.out

@@ -1,0 +1,88 @@
+"""History without people: what was lent stays in every count, to whom is forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import QuerySet
+
+from accounts.models import User
+from circulation.models import Loan
+from events.anonymising import forget_actors, forget_members
+from events.models import Event
+from events.operations import operation
+from reservations.models import Reservation
+
+BATCH = 500  # rows in a transaction
+
+
+@dataclass
+class Forgotten:
+    """How many rows no longer say who it was."""
+
+    loans: int = 0
+    reservations: int = 0
+    actors: int = 0
+
+
+def anonymise_history(*, before: datetime, progress: Callable[[int], Any] = lambda done: None) -> Forgotten:
+    """Forget who had what that ended before this moment: loans, reservations, and the events of both.
+
+    What is still on loan or in a line stays, whatever its age. Members keep their own page; only their past goes. A
+    few hundred rows in a transaction, so that the desk does not wait; running it again goes on.
+    """
+    done = Forgotten()
+    for batch in _batches(past_loans(before)):
+        done.loans += _forget_loans(batch)
+        progress(len(batch))
+    for batch in _batches(past_reservations(before)):
+        done.reservations += _forget_reservations(batch)
+        progress(len(batch))
+    done.actors = _forget_self_service(before=before)
+    return done
+
+
+def past_loans(before: datetime) -> QuerySet[Loan]:
+    """Loans that ended before this moment and still say whose they were."""
+    return Loan.objects.returned().filter(returned_at__lt=before, member__isnull=False)
+
+
+def past_reservations(before: datetime) -> QuerySet[Reservation]:
+    """Reservations that ended before this moment and still say whose they were."""
+    return Reservation.objects.filter(closed_at__lt=before, member__isnull=False)
+
+
+def _batches(rows: QuerySet[Any]) -> Iterator[list[int]]:
+    """Ids by ascending order, a batch at a time. A row that was passed is not looked at again."""
+    last = 0
+    while batch := list(rows.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:BATCH]):
+        yield batch
+        last = batch[-1]
+
+
+@operation
+def _forget_loans(ids: list[int]) -> int:
+    loans = Loan.objects.filter(pk__in=ids, member__isnull=False)
+    members = set(loans.values_list("member", flat=True))
+    # Named by their members, too, by whom events are found.
+    forget_members(Event.objects.filter(member_id__in=members, loan_id__in=ids))
+    return loans.update(member=None)
+
+
+@operation
+def _forget_reservations(ids: list[int]) -> int:
+    reservations = Reservation.objects.filter(pk__in=ids, member__isnull=False)
+    members = set(reservations.values_list("member", flat=True))
+    # The check-out that a reservation ended with goes with its loan.
+    forget_members(Event.objects.filter(member_id__in=members, reservation_id__in=ids, loan_id=None))
+    return reservations.update(member=None)
+
+
+@operation
+def _forget_self_service(*, before: datetime) -> int:
+    """Whoever returned a copy by themselves also asked for what then happened to the next in line."""
+    members = User.objects.filter(is_staff=False)
+    return forget_actors(Event.objects.filter(occurred_at__lt=before, actor_id__in=members.values("pk")))

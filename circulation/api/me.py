@@ -1,0 +1,144 @@
+"""A member's own account, and everything that is kept of them: to read, or to take away as a table."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+
+from accounts.models import Scope
+from circulation.api.loans import LOAN_ORDERINGS, loan_page
+from circulation.api.serializers import LoanOut
+from circulation.models import Loan
+from library.api.operations import OperationView
+from library.api.serializers import MemberOut
+from library.models import Member
+from reservations.api.serializers import ReservationOut, reservation_data
+from reservations.api.views import FILTERS, ReservationQuery, reservation_page
+from reservations.api.views import ORDERINGS as RESERVATION_ORDERINGS
+from reservations.models import Reservation
+from rest.answers import Answer
+from rest.schema import endpoint, page_of, page_query
+from rest.serializers import shown, written
+
+FORMAT = OpenApiParameter("format", str, enum=["json", "csv"], description="`csv`: everything in one table.")
+
+
+class MeOut(serializers.Serializer[Any]):
+    username = serializers.CharField()
+    email = serializers.CharField()
+    role = serializers.ChoiceField(["member", "librarian", "admin"])
+    scopes = serializers.ListField(
+        child=serializers.ChoiceField(Scope.choices), allow_null=True, help_text="Of an API key; otherwise null."
+    )
+    member = MemberOut(allow_null=True, help_text="Null when the account belongs to no member.")
+
+
+class Me(OperationView):
+    tag = "me"
+
+    @endpoint(
+        name="me_read",
+        summary="Who am I?",
+        description="`?format=csv` gives everything that is known of the member as a table.",
+        query=[FORMAT],
+        answers={200: MeOut},
+    )
+    def get(self, request: Request) -> HttpResponseBase:
+        user = self.caller.user
+        assert user is not None  # the table asks for an account
+        member = Member.objects.select_related("category", "branch").filter(user=user).first()
+        data = {
+            "username": user.get_username(),
+            "email": user.email,
+            "role": user.role.label,
+            "scopes": self.caller.key.scopes if self.caller.key else None,
+            "member": shown(MemberOut, member) if member else None,
+        }
+        if not _wants_table(request):
+            return Answer(data)
+        flat = {name: data[name] for name in ("username", "email", "role")}
+        return _table("account", [*flat, *MemberOut().fields], [(shown(MemberOut, member) if member else {}) | flat])
+
+
+class MyLoans(OperationView):
+    tag = "me"
+
+    @endpoint(
+        name="me_loans",
+        summary="What I have on loan",
+        query=[FORMAT, *page_query(LOAN_ORDERINGS, "due_at")],
+        answers={200: page_of(LoanOut)},
+    )
+    def get(self, request: Request) -> HttpResponseBase:
+        loans = Loan.objects.active().filter(member=self.own_member)
+        if _wants_table(request):
+            return _table("loans", LoanOut().fields, written(LoanOut, _all(loans)))
+        return Answer(loan_page(request, loans, default="due_at"))
+
+
+class MyHistory(OperationView):
+    tag = "me"
+
+    @endpoint(
+        name="me_history",
+        summary="Everything I ever borrowed, latest first",
+        query=[FORMAT, *page_query(LOAN_ORDERINGS, "-id")],
+        answers={200: page_of(LoanOut)},
+    )
+    def get(self, request: Request) -> HttpResponseBase:
+        loans = Loan.objects.filter(member=self.own_member)
+        if _wants_table(request):
+            return _table("history", LoanOut().fields, written(LoanOut, _all(loans)))
+        return Answer(loan_page(request, loans, default="-id"))
+
+
+class MyReservations(OperationView):
+    tag = "me"
+
+    @endpoint(
+        name="me_reservations",
+        summary="My places in lines",
+        query=[FORMAT, FILTERS[0], *page_query(RESERVATION_ORDERINGS, "id")],
+        answers={200: page_of(ReservationOut)},
+    )
+    def get(self, request: Request) -> HttpResponseBase:
+        rows = Reservation.objects.filter(member=self.own_member)
+        if _wants_table(request):
+            return _table("reservations", ReservationOut().fields, reservation_data(list(rows.order_by("-pk"))))
+        asked = self.query(ReservationQuery) | {"member": self.own_member}
+        return Answer(reservation_page(request, rows, asked))
+
+
+def _all(loans: Any) -> Iterable[Loan]:
+    found: Iterable[Loan] = loans.select_related("book", "copy").order_by("-pk")
+    return found
+
+
+def _wants_table(request: Request) -> bool:
+    form = request.query_params.get("format", "json")
+    if form not in ("json", "csv"):
+        raise ValidationError({"format": ["Write json or csv."]})
+    return form == "csv"
+
+
+def _table(name: str, columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> HttpResponse:
+    text = io.StringIO()
+    table = csv.DictWriter(text, list(columns))
+    table.writeheader()
+    table.writerows({column: _harmless(value) for column, value in row.items()} for row in rows)
+    headers = {"Content-Disposition": f'attachment; filename="my-{name}.csv"'}
+    return HttpResponse(text.getvalue(), content_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _harmless(value: Any) -> Any:
+    """Spreadsheets take text that begins like this for a formula, and run it."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value

@@ -1,0 +1,35 @@
+"""Taking people out of the event log. The only way to change what was recorded; what happened stays."""
+
+from __future__ import annotations
+
+from django.db import connection
+from django.db.models import F, Func, QuerySet
+
+from events.models import Event
+from events.operations import require_transaction
+
+
+class _WithoutReasons(Func):
+    """Reasons are free text, and may say anything about anybody."""
+
+    template = "%(expressions)s #- '{reason}' #- '{override,reason}'"
+
+
+def forget_members(events: QuerySet[Event]) -> int:
+    """Make these events tell of nobody in particular. Returns how many there were."""
+    return _change(events, member_id=None, payload=_WithoutReasons(F("payload")))
+
+
+def forget_actors(events: QuerySet[Event]) -> int:
+    """Make these events say no longer who asked for them. Returns how many there were."""
+    return _change(events, actor_id=None)
+
+
+def _change(events: QuerySet[Event], **changes: object) -> int:
+    """Lift the trigger that keeps events as they are, for this one statement."""
+    require_transaction()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('circdesk.anonymising', 'on', true)")
+        changed = events.update(**changes)
+        cursor.execute("SELECT set_config('circdesk.anonymising', '', true)")
+    return changed

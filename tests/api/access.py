@@ -1,0 +1,27 @@
+"""The table of access, by the names that these tests have for addresses."""
+
+import re
+
+from accounts.access import ACCESS
+
+_OURS = {
+    "{book_id}": "{book}",
+    "{member_id}": "{member}",
+    "{loan_id}": "{loan}",
+    "{reservation_id}": "{reservation}",
+    "{key_id}": "{key}",
+}
+
+
+def _named(address):
+    path = re.sub(r"<\w+:(\w+)>", r"{\1}", f"/{address}")
+    for theirs, ours in _OURS.items():
+        path = path.replace(theirs, ours)
+    return path
+
+
+RULES = {(_named(address), method): rule for (address, method), rule in ACCESS.items()}
+
+
+def rule_of(route, method):
+    return RULES[route, method.upper()]
