@@ -1,8 +1,230 @@
-"""Accounts in the admin, as Django keeps them."""
+"""Accounts, API keys and locks in the admin."""
 
-from django.contrib import admin
-from django.contrib.auth.admin import UserAdmin
+from __future__ import annotations
 
-from accounts.models import User
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar
 
-admin.site.register(User, UserAdmin)
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth import admin as auth_admin
+from django.contrib.auth import forms as auth_forms
+from django.contrib.auth.models import Group
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from rest_framework_simplejwt.settings import api_settings
+
+from accounts import tokens
+from accounts.keys import create_key, revoke_key
+from accounts.models import ROLES, APIKey, FailedSignIn, Role, Scope, User
+from events.admin import DeskAdmin, ReadOnlyAdmin
+
+if TYPE_CHECKING:  # generic for the type checker only
+    ModelForm = forms.ModelForm[Any]
+else:
+    ModelForm = forms.ModelForm
+
+admin.site.unregister(Group)  # roles stand for what a group would
+
+# --- Accounts ------------------------------------------------------------------------------------------------
+
+
+def role_field() -> forms.TypedChoiceField:
+    return forms.TypedChoiceField(
+        choices=[(int(role), role.label) for role in ROLES],
+        coerce=lambda value: Role(int(value)),
+        help_text="Librarians work at the desk and in these pages. Admins also look after accounts and keys.",
+    )
+
+
+class RoleMixin:
+    """A form with the role in place of the two columns that it is kept in."""
+
+    def save(self, commit: bool = True) -> Any:
+        self.instance.role = self.cleaned_data["role"]  # type: ignore[attr-defined]
+        return super().save(commit)  # type: ignore[misc]
+
+
+class AccountForm(RoleMixin, auth_forms.UserChangeForm):  # type: ignore[type-arg]
+    role = role_field()
+
+    editor: ClassVar[Any] = None  # who has the form before them
+
+    class Meta:
+        model = User
+        fields = ["username", "first_name", "last_name", "email", "is_active"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "role" in self.fields:
+            self.initial["role"] = int(self.instance.role)
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean() or {}
+        if self.instance == self.editor:
+            if cleaned.get("role") != Role.ADMIN:
+                self.add_error("role", "You cannot take this role from yourself. Ask another admin.")
+            if not cleaned.get("is_active"):
+                self.add_error("is_active", "You cannot lock yourself out. Ask another admin.")
+        return cleaned
+
+
+class NewAccountForm(RoleMixin, auth_forms.AdminUserCreationForm):  # type: ignore[type-arg]
+    role = role_field()
+
+    class Meta:
+        model = User
+        fields = ["username", "email"]
+
+
+class RoleFilter(admin.SimpleListFilter):
+    title = "role"
+    parameter_name = "role"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(role.label, role.label) for role in ROLES]
+
+    def queryset(self, request: HttpRequest, accounts: QuerySet[Any]) -> QuerySet[Any]:
+        match self.value():
+            case "admin":
+                return accounts.filter(is_staff=True, is_superuser=True)
+            case "librarian":
+                return accounts.filter(is_staff=True, is_superuser=False)
+            case "member":
+                return accounts.filter(is_staff=False)
+        return accounts
+
+
+@admin.register(User)
+class AccountAdmin(DeskAdmin, auth_admin.UserAdmin):  # type: ignore[type-arg]
+    form = AccountForm
+    add_form = NewAccountForm
+    fieldsets = (
+        (None, {"fields": ["username", "password", "role", "is_active"]}),
+        ("Person", {"fields": ["first_name", "last_name", "email"]}),
+        ("Dates", {"fields": ["last_login", "date_joined"]}),
+    )
+    add_fieldsets = ((None, {"fields": ["username", "email", "role", "usable_password", "password1", "password2"]}),)
+    readonly_fields = ["last_login", "date_joined"]
+    filter_horizontal = ()
+    list_display = ["username", "email", "role", "is_active", "last_login"]
+    list_filter = [RoleFilter, "is_active"]
+    search_fields = ["username"]  # see find
+    search_help_text = "A part of the username, or a whole e-mail address"
+    actions = ["sign_out"]
+
+    def find(self, rows: QuerySet[Any], text: str) -> QuerySet[Any]:
+        return rows.filter(Q(username__icontains=text) | Q(email__iexact=text))
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, **{"change": change, **kwargs})
+        return type(form.__name__, (form,), {"editor": request.user})
+
+    @admin.display(description="Role")
+    def role(self, account: User) -> str:
+        return account.role.label
+
+    @admin.action(description="End all sign-ins of the chosen accounts", permissions=["change"])
+    def sign_out(self, request: HttpRequest, accounts: QuerySet[User]) -> None:
+        ended = sum(tokens.end_all(account) for account in accounts)
+        minutes = api_settings.ACCESS_TOKEN_LIFETIME // timedelta(minutes=1)
+        self.message_user(request, f"{ended} ended. What is still in use stops within {minutes} minutes.")
+
+
+# --- API keys ------------------------------------------------------------------------------------------------
+
+
+class NewKeyForm(ModelForm):
+    scopes = forms.MultipleChoiceField(choices=Scope.choices, widget=forms.CheckboxSelectMultiple)
+
+    class Meta:
+        model = APIKey
+        fields = ["name", "owner", "scopes", "expires_at"]
+
+    def clean_expires_at(self) -> Any:
+        moment = self.cleaned_data["expires_at"]
+        if moment and moment <= timezone.now():
+            raise forms.ValidationError("This moment has passed.")
+        return moment
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean() or {}
+        owner, scopes = cleaned.get("owner"), cleaned.get("scopes", [])
+        if owner and owner.role < Role.LIBRARIAN:
+            self.add_error("owner", "Keys belong to librarians and admins.")
+        elif owner and Scope.ADMIN in scopes and owner.role < Role.ADMIN:
+            self.add_error("scopes", f"{owner} is no admin, so their key cannot be.")
+        return cleaned
+
+
+@admin.register(APIKey)
+class KeyAdmin(DeskAdmin):
+    form = NewKeyForm
+    autocomplete_fields = ["owner"]
+    list_display = ["name", "owner", "prefix", "good_for", "created_at", "expires_at", "last_used_at", "revoked_at"]
+    list_filter = ["revoked_at", "expires_at", "last_used_at"]
+    list_select_related = ["owner"]
+    search_fields = ["name"]  # see find
+    search_help_text = "A part of the name or of the owner's, or how the key begins"
+    actions = ["revoke"]
+
+    def find(self, rows: QuerySet[Any], text: str) -> QuerySet[Any]:
+        return rows.filter(Q(name__icontains=text) | Q(owner__username__icontains=text) | Q(prefix=text[:12]))
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is None:
+            return ["name", "owner", "scopes", "expires_at"]
+        return ["name", "owner", "prefix", "good_for", "created_at", "expires_at", "last_used_at", "revoked_at"]
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return obj is None and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # a revoked key stays, so that it is known what it was
+
+    def save_model(self, request: HttpRequest, obj: APIKey, form: Any, change: bool) -> None:
+        key, text = create_key(
+            owner=obj.owner, name=obj.name, scopes=form.cleaned_data["scopes"], expires_at=obj.expires_at
+        )
+        obj.pk = key.pk
+        self.message_user(request, f"The key is {text} . It cannot be shown again: keep it safe.", messages.WARNING)
+
+    @admin.display(description="Scopes")
+    def good_for(self, key: APIKey) -> str:
+        return ", ".join(key.scopes)
+
+    @admin.action(description="Revoke the chosen keys for good", permissions=["change"])
+    def revoke(self, request: HttpRequest, keys: QuerySet[APIKey]) -> None:
+        names = [revoke_key(key_id=key.pk).name for key in keys]
+        self.message_user(request, f"Revoked: {', '.join(names)}.")
+
+
+# --- Locks ---------------------------------------------------------------------------------------------------
+
+
+@admin.register(FailedSignIn)
+class FailedSignInAdmin(ReadOnlyAdmin):
+    list_display = ["username", "ip_address", "failures_since_start", "attempt_time", "user_agent"]
+    fields = ["username", "ip_address", "failures_since_start", "attempt_time", "user_agent", "path_info"]
+    search_fields = ["username"]  # see find
+    search_help_text = "A username or an address"
+    actions: Any = ["let_account_in", "let_address_in"]
+
+    def find(self, rows: QuerySet[Any], text: str) -> QuerySet[Any]:
+        return rows.filter(Q(username=text) | Q(ip_address__iexact=text))
+
+    @admin.action(description="Let these accounts sign in again", permissions=["lift"])
+    def let_account_in(self, request: HttpRequest, chosen: QuerySet[FailedSignIn]) -> None:
+        names = set(chosen.values_list("username", flat=True))
+        FailedSignIn.objects.filter(username__in=names).delete()
+        self.message_user(request, f"May try again: {', '.join(sorted(filter(None, names)))}.")
+
+    @admin.action(description="Let people at these addresses sign in again", permissions=["lift"])
+    def let_address_in(self, request: HttpRequest, chosen: QuerySet[FailedSignIn]) -> None:
+        addresses = set(chosen.values_list("ip_address", flat=True))
+        FailedSignIn.objects.filter(ip_address__in=addresses).delete()
+        self.message_user(request, f"May try again: {', '.join(sorted(filter(None, addresses)))}.")
+
+    def has_lift_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("accounts.delete_failedsignin")

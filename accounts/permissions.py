@@ -1,32 +1,49 @@
-"""Who may call the API."""
+"""The table of accounts/access.py, as the framework asks for it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django.conf import settings
+from django.http import HttpRequest
+from rest_framework.exceptions import NotAuthenticated, PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
+
+from accounts.access import Rule, rules_of
+from accounts.callers import Caller, caller_of
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView  # loads this module itself, through the settings
 
 
-class StaffOrOpenDesk(BasePermission):
-    """Staff; and, while OPEN_DESK is on, whoever presents no credential.
-
-    A presented credential always decides: a signed-in account that is not staff is refused even at an open desk.
-    So is a page of another site that sends its visitor's browser to the desk.
-    """
+class AsTheTableSays(BasePermission):
+    """Lets in whom a row of the table lets in. An address without a row is open to nobody."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        if request.user.is_authenticated:
-            return request.user.is_staff
-        return settings.OPEN_DESK and request.headers.get("Sec-Fetch-Site") != "cross-site"
+        caller = caller_of(request)
+        rules = rules_of(address(request._request), request.method or "")
+        if not rules and not hasattr(view, (request.method or "").lower()):
+            # There is no such method here, which is told to whoever may use the address.
+            rules = rules_of(address(request._request), "OPTIONS")
+        allowing = [rule for rule in rules if caller.may(rule)]
+        if not allowing:
+            raise _refusal(caller, rules)
+        if not any(caller.serves_themselves(rule) for rule in allowing):
+            raise PermissionDenied("Please come to the desk for this: here, members cannot do it by themselves.")
+        return True
 
 
-class CatalogueReader(StaffOrOpenDesk):
-    """Everybody may read the catalogue; changing it is for staff."""
+def address(request: HttpRequest) -> str:
+    """What the table calls the address of a request."""
+    return request.resolver_match.route if request.resolver_match else ""
 
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        return request.method in ("GET", "HEAD", "OPTIONS") or super().has_permission(request, view)
+
+def _refusal(caller: Caller, rules: list[Rule]) -> NotAuthenticated | PermissionDenied:
+    if caller.user is None:
+        return NotAuthenticated()
+    if caller.key is None:
+        return PermissionDenied()
+    scopes = sorted({rule.scope for rule in rules} - {"any", "no"})
+    if not scopes:
+        return PermissionDenied("No API key may do this. Sign in.")
+    return PermissionDenied(f"This API key is not good for this: it lacks the scope {' or '.join(scopes)}.")

@@ -131,10 +131,12 @@ def valid(kind: type[T], text: str) -> T:
 
 def account_of(token: Token) -> User:
     """Whose token it is. Raises TokenInvalid when the account is gone or disabled, or has another password now."""
-    user = User.objects.filter(pk=token.get(api_settings.USER_ID_CLAIM)).first()
+    claimed = str(token.get(api_settings.USER_ID_CLAIM))
+    user = User.objects.filter(pk=int(claimed)).first() if claimed.isdecimal() and len(claimed) < 19 else None
     if user is None or not user.is_active:
         raise TokenInvalid
-    if not constant_time_compare(token.get(api_settings.REVOKE_TOKEN_CLAIM, ""), get_md5_hash_password(user.password)):
+    of_password = str(token.get(api_settings.REVOKE_TOKEN_CLAIM))
+    if not constant_time_compare(of_password, get_md5_hash_password(user.password)):
         raise TokenInvalid
     return user
 

@@ -86,8 +86,8 @@ def _missing(model: type[Book] | type[Member], name: str) -> list[dict[str, Any]
     if model is Book:
         added = Event.objects.filter(kind=Event.Kind.BOOK_ADDED, book_id__in=ids).values_list("book_id", flat=True)
     else:
-        enrolled = Event.objects.filter(kind=Event.Kind.MEMBER_ENROLLED, member_id__in=ids)
-        added = enrolled.values_list("member_id", flat=True)
+        kinds = [Event.Kind.MEMBER_ENROLLED, Event.Kind.MEMBER_DELETED]  # whoever was deleted is in no other event
+        added = Event.objects.filter(kind__in=kinds, member_id__in=ids).values_list("member_id", flat=True)
     loaded = set(added)
     missing = [row for row in rows if row["id"] not in loaded]
     if missing:

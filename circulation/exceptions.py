@@ -5,6 +5,15 @@ from library.exceptions import NotFound, Refusal, RuleRefusal
 from reservations.exceptions import AlreadyBorrowed
 
 
+class NotYourLoan(NotFound):
+    """What others have on loan does not exist for a member."""
+
+    code = "LOAN_NOT_FOUND"
+
+    def __init__(self, barcode: str) -> None:
+        super().__init__(f"You have not borrowed copy {barcode}.")
+
+
 class LoanNotFound(NotFound):
     code = "LOAN_NOT_FOUND"
 

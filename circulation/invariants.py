@@ -189,11 +189,12 @@ _OVERTAKING = f"""
 # Each check-out with how many loans the member, and how many of the title, was open just before it.
 _COUNTED = """
     WITH moves AS (
-        SELECT *, CASE kind WHEN 'checkout' THEN 1 ELSE -1 END AS change
+        SELECT *, CASE kind WHEN 'checkout' THEN 1 ELSE -1 END AS change,
+               coalesce(member_id, -loan_id) AS person  -- of a loan that was anonymised nobody knows the others
         FROM events_event WHERE kind IN ('checkout', 'return') OR kind = 'lost' AND loan_id IS NOT NULL
     ), counted AS (
-        SELECT id, kind, payload, sum(change) OVER (PARTITION BY member_id ORDER BY id) - 1 AS open,
-               sum(change) OVER (PARTITION BY member_id, book_id ORDER BY id) - 1 AS of_title
+        SELECT id, kind, payload, sum(change) OVER (PARTITION BY person ORDER BY id) - 1 AS open,
+               sum(change) OVER (PARTITION BY person, book_id ORDER BY id) - 1 AS of_title
         FROM moves
     )
 """

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from accounts.models import Role
+from accounts.tokens import forget_account
 from circulation.exceptions import MemberHasOpenLoans
 from circulation.models import Loan
+from events.anonymising import forget_members
 from events.models import Event
 from events.operations import operation
 from events.recording import event, record
@@ -36,7 +39,7 @@ def settle_lines_of(member: Member, *, at: datetime) -> None:
 
 @operation
 def delete(*, member_id: int, at: datetime, expected: str | None = None) -> None:
-    """Remove a member and their personal data. What they once borrowed stays in the counts, without their name.
+    """Remove a member, their account, and every trace of who they were. What they borrowed stays in the counts.
 
     Raises MemberHasOpenLoans and ReservationExists while they have open loans or live reservations.
     """
@@ -50,5 +53,9 @@ def delete(*, member_id: int, at: datetime, expected: str | None = None) -> None
             ReservationExists(f"{member.name} still has {live} reservations.", open=live) if live else None,
         ]
     )
+    account = member.user
+    forget_members(Event.objects.filter(member_id=member.pk))
     record(event(Event.Kind.MEMBER_DELETED, at=at, member_id=member.pk))
     member.delete()
+    if account is not None and account.role == Role.MEMBER:  # staff who no longer borrow still work here
+        forget_account(account)

@@ -1,8 +1,11 @@
 """All settings, from the environment. Production-safe defaults; `make run` sets the development ones."""
 
+import hashlib
+from datetime import timedelta
 from pathlib import Path
 
 import dj_database_url
+from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env
 from redis.backoff import NoBackoff
@@ -30,12 +33,63 @@ if OPEN_DESK and not DEBUG and not env.bool("OPEN_DESK_I_UNDERSTAND", False):
         "Turn it off, or set OPEN_DESK_I_UNDERSTAND=true."
     )
 
+# How many proxies of our own a request passes; each adds the address it saw to X-Forwarded-For.
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0)
+
+# --- Signing in -----------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",  # refuses those who are locked out
+    "django.contrib.auth.backends.ModelBackend",
+    "accounts.backends.RoleBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+SIMPLE_JWT = {
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=env.int("ACCESS_TOKEN_MINUTES", 10)),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=env.int("REFRESH_TOKEN_DAYS", 14)),
+    "SIGNING_KEY": hashlib.sha256(f"tokens:{SECRET_KEY}".encode()).hexdigest(),
+    "ALGORITHM": "HS256",
+    "CHECK_REVOKE_TOKEN": True,  # a new password ends all tokens
+}
+# Wrong passwords within the time that a lock lasts: this many for an account, this many times as many for an address.
+AXES_FAILURE_LIMIT = 10
+FAILURES_BY_ADDRESS = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = ["username", "ip_address"]
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # or an attacker could keep somebody out for ever
+AXES_HANDLER = "accounts.backends.LockOuts"
+AXES_CLIENT_IP_CALLABLE = "accounts.addresses.address_of"
+AXES_LOCKOUT_CALLABLE = "config.api.errors.locked_out"
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False  # accounts/admin.py has a page for people
+AXES_VERBOSE = False
+
 # --- The rules of this library that are not loan policies ------------------------------------------
 
 # What a return does for the head of the line: "hold" sets the copy aside, "loan" lends it at once.
 FULFIL_ON_RETURN = env.str("FULFIL_ON_RETURN", "hold")
 if FULFIL_ON_RETURN not in ("hold", "loan"):
     raise ImproperlyConfigured(f"FULFIL_ON_RETURN is hold or loan, not {FULFIL_ON_RETURN!r}.")
+
+# What members may do without the desk: all of it (true), nothing (false), or some of these, with commas between.
+SELF_SERVICE_PARTS = ("register", "borrow", "return", "renew", "reserve")
+_self_service = env.str("SELF_SERVICE", "true").strip().lower()
+SELF_SERVICE = {"true": set(SELF_SERVICE_PARTS), "false": set[str]()}.get(
+    _self_service, {part.strip() for part in _self_service.split(",")}
+)
+if not set(SELF_SERVICE_PARTS) >= SELF_SERVICE:
+    raise ImproperlyConfigured(
+        f"SELF_SERVICE is true, false, or some of {', '.join(SELF_SERVICE_PARTS)}; not {_self_service!r}."
+    )
 
 # --- The project ------------------------------------------------------------------------------------
 
@@ -56,11 +110,18 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "rest_framework_simplejwt.token_blacklist",
+    "axes",
+    "corsheaders",
+    "csp",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "config.api.middleware.OptionalSlashMiddleware",
+    "config.api.middleware.ApiHeadersMiddleware",
     "config.api.middleware.ConditionalMiddleware",
     "config.api.middleware.NoNulCookiesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -69,19 +130,10 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "config.api.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
-AUTH_USER_MODEL = "accounts.User"
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in (
-        "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
-        "CommonPasswordValidator",
-        "NumericPasswordValidator",
-    )
-]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 TEMPLATES = [
     {
@@ -139,11 +191,34 @@ CACHES = {
 # How long what was read may be reused, in seconds; every change drops it sooner.
 CACHE_TTL = {"availability": 86_400, "book": 300, "book_list": 60}
 
+# --- How much one caller may ask ------------------------------------------------------------------------
+
+# Requests a minute; more are answered 429 THROTTLED. An open desk counts nothing.
+THROTTLE = env.bool("THROTTLE", True)
+THROTTLE_RATES = {
+    "anonymous": {"read": 300, "write": 30, "account": 20},
+    "member": {"read": 600, "write": 120, "account": 20},
+    "staff": {"read": 6_000, "write": 3_000, "account": 60},
+    "key": {"read": 12_000, "write": 6_000, "account": 60},
+}
+_rates: list[str] = env.list("THROTTLE_RATES", [])
+for _rate in _rates:  # such as anonymous:read=60
+    _name, _, _number = _rate.partition("=")
+    _group, _, _kind = _name.strip().partition(":")
+    if _kind not in THROTTLE_RATES.get(_group, {}) or not _number.strip().isdecimal() or int(_number) < 1:
+        raise ImproperlyConfigured(f"THROTTLE_RATES is a list such as anonymous:read=60,key:write=9000; not {_rate!r}.")
+    THROTTLE_RATES[_group][_kind] = int(_number)
+
 # --- HTTP ------------------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.SessionAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["accounts.permissions.StaffOrOpenDesk"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "accounts.authentication.TokenAuthentication",
+        "accounts.authentication.KeyAuthentication",
+        "accounts.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.permissions.AsTheTableSays"],
+    "DEFAULT_THROTTLE_CLASSES": ["accounts.throttling.Allowance"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "rest.negotiation.ContentNegotiation",
     "DEFAULT_RENDERER_CLASSES": ["rest.rendering.EnvelopeRenderer", "rest.rendering.ProblemRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest.parsing.StrictJSONParser"],
@@ -153,6 +228,39 @@ REST_FRAMEWORK = {
     "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
+# Pages of which sites a browser may let call the API, such as https://catalogue.example.org.
+CORS_ALLOWED_ORIGINS: list[str] = env.list("CORS_ALLOWED_ORIGINS", [])
+CORS_URLS_REGEX = r"^/api/"
+CORS_ALLOW_HEADERS = [
+    "accept",
+    "authorization",
+    "content-type",
+    "idempotency-key",
+    "if-match",
+    "if-none-match",
+    "x-api-key",
+]
+CORS_EXPOSE_HEADERS = [
+    "ETag",
+    "Idempotency-Replayed",
+    "Location",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Retry-After",
+    "WWW-Authenticate",
+]
+CORS_PREFLIGHT_MAX_AGE = 3600  # seconds
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+
 SPECTACULAR_SETTINGS = {
     "TITLE": "Circdesk",
     "DESCRIPTION": "The circulation desk of a library: titles, copies, members, loans and the reservation queue.",
@@ -171,6 +279,8 @@ SPECTACULAR_SETTINGS = {
         "config.api.schema.write_out_refusals",
     ],
     "TAGS": [
+        {"name": "accounts", "description": "Signing up and in; keys for programs."},
+        {"name": "me", "description": "One's own account, loans and reservations."},
         {"name": "catalogue", "description": "Titles, and how many copies of each are where."},
         {"name": "copies", "description": "Single items with a barcode."},
         {"name": "members", "description": "Who may borrow."},

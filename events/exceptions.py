@@ -2,7 +2,9 @@
 
 from typing import Any, ClassVar, Literal
 
-Kind = Literal["invalid", "forbidden", "not_found", "conflict", "stale", "unprocessable", "busy"]
+Kind = Literal[
+    "invalid", "unauthenticated", "forbidden", "not_found", "conflict", "stale", "unprocessable", "throttled", "busy"
+]
 
 
 class DomainError(Exception):

@@ -155,6 +155,12 @@ def enrol(*, at: datetime, member_id: int | None = None, **fields: Any) -> Membe
 
     Raises Duplicate for a card number or e-mail address that is taken.
     """
+    return new_member(at=at, member_id=member_id, **fields)
+
+
+def new_member(*, at: datetime, member_id: int | None = None, **fields: Any) -> Member:
+    """`enrol` inside another operation."""
+    require_transaction()
     fields.setdefault("branch", None)
     fields["branch"] = fields["branch"] or main_branch()
     fields["category"] = fields.get("category") or member_category_named(None)

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar, cast
 
-from drf_spectacular.authentication import SessionScheme
+from django.conf import settings
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
@@ -19,9 +20,9 @@ from rest.pagination import LIMIT, MAX_LIMIT, Orderings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# What an endpoint may answer that is not public, any, one that takes a body, and a POST that changes something.
-PROTECTED = ("NOT_AUTHENTICATED", "PERMISSION_DENIED")
-ALWAYS = ("NOT_ACCEPTABLE", "DATABASE_UNAVAILABLE")
+# What any endpoint may answer, one that takes a body, and a POST that changes something. Who may call it is known to
+# the table of access alone; config/api/schema.py says it.
+ALWAYS = ("TOKEN_INVALID", "PERMISSION_DENIED", "NOT_ACCEPTABLE", "THROTTLED", "DATABASE_UNAVAILABLE")
 WITH_BODY = ("MALFORMED_JSON", "VALIDATION_ERROR", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "BUSY")
 WITH_KEY = ("IDEMPOTENCY_KEY_INVALID", "IDEMPOTENCY_IN_PROGRESS", "IDEMPOTENCY_KEY_REUSED")
 
@@ -69,10 +70,38 @@ class EnvelopeSchema(AutoSchema):
         return [cast(Any, self.view).tag]
 
 
-class CookieScheme(SessionScheme):  # type: ignore[no-untyped-call]
-    """The cookie of our own class of authentication is described like the framework's."""
+class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = "accounts.authentication.TokenAuthentication"
+    name = "token"
 
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "An access token of `/api/token/`.",
+        }
+
+
+class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = "accounts.authentication.KeyAuthentication"
+    name = "key"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "An API key of `/api/keys/`."}
+
+
+class CookieScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     target_class = "accounts.authentication.SessionAuthentication"
+    name = "cookie"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": settings.SESSION_COOKIE_NAME,
+            "description": "Signed in through the admin.",
+        }
 
 
 def endpoint(
@@ -86,17 +115,15 @@ def endpoint(
     query: Sequence[OpenApiParameter] = (),
     keyed: bool = False,
     versioned: bool = False,
-    public: bool = False,
     example: Any = None,
 ) -> Callable[[F], F]:
     """Describe one method of a view.
 
     `answers` maps a status to the serializer of `data` (None: null). `keyed` says that Idempotency-Key and dry_run
-    work, `versioned` that If-Match does, `public` that everybody may call it. `example` is a request body.
+    work, `versioned` that If-Match does. `example` is a request body.
     """
     codes = [
         *refusals,
-        *(() if public else PROTECTED),
         *ALWAYS,
         *(WITH_BODY if request or keyed else ()),
         *(WITH_KEY if keyed else ()),
@@ -117,7 +144,7 @@ def endpoint(
             for status, data in answers.items()
         },
         examples=[OpenApiExample("Example", value=example, request_only=True)] if example is not None else None,
-        extensions={"x-refusals": list(dict.fromkeys(codes)), "x-public": public},
+        extensions={"x-refusals": list(dict.fromkeys(codes))},
     )
     return decorate
 

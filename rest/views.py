@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from rest_framework.exceptions import AuthenticationFailed, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
@@ -21,16 +22,28 @@ class DeskView(APIView):
 
     @property
     def default_response_headers(self) -> dict[str, str]:
-        """Who asks is known by a cookie: a cache between may not give one's answer to another."""
-        return {"Allow": ", ".join(self.allowed_methods), "Vary": "Accept, Cookie"}
+        """Who asks is known by any of these: a cache between may not give one's answer to another."""
+        return {"Allow": ", ".join(self.allowed_methods), "Vary": "Accept, Authorization, X-API-Key, Cookie"}
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         _ = request._request.body  # the size limit speaks before anything is parsed
 
-    def get_authenticate_header(self, request: Request) -> str:
-        """The challenge of a 401. Without one, as for cookies, the framework would answer 403 instead."""
-        return super().get_authenticate_header(request) or "Cookie"
+    def perform_authentication(self, request: Request) -> None:
+        """Whoever presents what is no credential is counted as well: guessing must not be free."""
+        try:
+            super().perform_authentication(request)
+        except AuthenticationFailed:
+            super().check_throttles(request)
+            raise
+
+    def check_permissions(self, request: Request) -> None:
+        """Counts first, so that those are counted who are then refused."""
+        super().check_throttles(request)
+        super().check_permissions(request)
+
+    def check_throttles(self, request: Request) -> None:
+        """Done before the permissions."""
 
     def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:  # type: ignore[override]
         """Which methods there are here."""
@@ -49,6 +62,19 @@ class DeskView(APIView):
     def query(self, serializer: type[Serializer[Any]]) -> dict[str, Any]:
         """The query parameters that the serializer knows, valid. Raises ValidationError."""
         return valid(serializer, self.request.query_params.dict())
+
+    @property
+    def is_dry_run(self) -> bool:
+        """Whether `?dry_run=true`. Raises ValidationError for anything but true and false."""
+        value = self.request.query_params.get("dry_run", "false")
+        if value not in ("true", "false"):
+            raise ValidationError({"dry_run": ["Write true or false."]})
+        return value == "true"
+
+    def require_earnest(self) -> None:
+        """What cannot be rehearsed must not be done in earnest for somebody who asked for a rehearsal."""
+        if self.is_dry_run:
+            raise ValidationError({"dry_run": ["This cannot be rehearsed."]})
 
     def expected_revision(self) -> str | None:
         """The catalogue revision that `If-Match` names, None when any will do."""

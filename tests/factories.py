@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import factory
 from factory.django import DjangoModelFactory
 
-from accounts.models import User
+from accounts.models import APIKey, User
 from circulation.models import Loan
 from library.models import Book, Branch, Copy, LoanPolicy, Member, MemberCategory
 from reservations.models import Reservation
@@ -34,8 +34,26 @@ class UserFactory(DjangoModelFactory):
 
     class Params:
         staff = factory.Trait(is_staff=True)
+        admin = factory.Trait(is_staff=True, is_superuser=True)
 
     username = factory.Sequence("user{}".format)
+
+
+class KeyFactory(DjangoModelFactory):
+    """An API key whose text nobody knows. `accounts.keys.create_key` makes one that can be used."""
+
+    class Meta:
+        model = APIKey
+
+    class Params:
+        revoked = factory.Trait(revoked_at=NOW)
+        expired = factory.Trait(expires_at=NOW)
+
+    owner = factory.SubFactory(UserFactory, staff=True)
+    name = factory.Sequence("machine {}".format)
+    prefix = factory.Sequence("cdk_{:08d}".format)
+    digest = factory.Sequence("{:064d}".format)
+    scopes = factory.LazyFunction(lambda: ["catalogue:read"])
 
 
 class BranchFactory(DjangoModelFactory):

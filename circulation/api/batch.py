@@ -42,14 +42,15 @@ class Kind(NamedTuple):
     operation: Operation[..., Any]
     answer: Callable[[Any], Answer]
     would: Callable[[Any], str] | str
+    is_for_somebody: bool = False  # and must say for whom
 
 
 # What may stand in `op`.
 OPERATIONS = {
-    "checkout": Kind(CheckOutInput, services.check_out, lent_or_queued, would_lend_or_queue),
+    "checkout": Kind(CheckOutInput, services.check_out, lent_or_queued, would_lend_or_queue, True),
     "return": Kind(ReturnInput, services.return_copy, returned, would_return),
     "renew": Kind(RenewInput, services.renew, renewed, "renew"),
-    "reserve": Kind(ReservationInput, line.reserve, reserved, "reserve"),
+    "reserve": Kind(ReservationInput, line.reserve, reserved, "reserve", True),
     "cancel": Kind(CancelInput, line.cancel, cancelled, "cancel"),
     "fulfill": Kind(FulfilOneInput, services.fulfil, fulfilled, "lend"),
     "fulfill_head": Kind(FulfilHeadInput, services.fulfil_head, fulfilled, "lend"),
@@ -119,8 +120,11 @@ class Batch(OperationView):
         name = asked.pop("op", None)
         if not isinstance(name, str) or name not in OPERATIONS:
             raise ValidationError({"op": [f"Write one of {', '.join(OPERATIONS)}."]})
-        serializer, operation, answer, would_do = OPERATIONS[name]
-        kwargs = {"at": timezone.now(), **valid(serializer, asked)}
+        serializer, operation, answer, would_do, is_for_somebody = OPERATIONS[name]
+        given = valid(serializer, asked)
+        if is_for_somebody or given.keys() == {"book_id"}:
+            given = self.for_member(given)
+        kwargs = {"at": timezone.now(), **given}
         if self.is_dry_run:
             rehearsed = self._rehearsed(operation, would_do, kwargs)
             return {"status": rehearsed.status_code, "body": rehearsed.data}

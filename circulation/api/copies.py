@@ -14,14 +14,13 @@ from circulation.api.serializers import CopyReasonInput, MovedOut, moved_data
 from circulation.copies import Moved
 from events.operations import Operation
 from library.api.operations import OperationView
-from library.api.serializers import CopyEdit, CopyOut
+from library.api.serializers import CopyEdit, CopyOut, copy_data
 from library.exceptions import CopyNotFound
 from library.models import Copy
 from library.services import branch_named, copy_revision, edit_copy
 from reservations.api.serializers import NoInput
 from rest.answers import Answer, etag
 from rest.schema import endpoint
-from rest.serializers import shown
 
 
 class CopyDetail(OperationView):
@@ -32,7 +31,7 @@ class CopyDetail(OperationView):
         copy = Copy.objects.select_related("branch").filter(barcode=barcode, book__withdrawn_at=None).first()
         if copy is None:
             raise CopyNotFound(barcode)
-        return _answer(copy)
+        return self._answer(copy)
 
     @endpoint(
         name="copies_update",
@@ -50,12 +49,11 @@ class CopyDetail(OperationView):
         copy = self.change(
             edit_copy, barcode=barcode, fields=fields, at=timezone.now(), expected=self.expected_revision()
         )
-        return _answer(copy, f"Copy {copy.barcode} saved.")
+        return self._answer(copy, f"Copy {copy.barcode} saved.")
 
-
-def _answer(copy: Copy, message: str = "") -> Answer:
-    data = shown(CopyOut, copy)
-    return Answer(data, message, headers={"ETag": etag(copy_revision(copy), data)})
+    def _answer(self, copy: Copy, message: str = "") -> Answer:
+        data = copy_data(copy, for_staff=self.caller.is_staff)
+        return Answer(data, message, headers={"ETag": etag(copy_revision(copy), data)})
 
 
 def _moved(moved: Moved) -> Answer:

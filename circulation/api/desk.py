@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from rest_framework.request import Request
@@ -18,12 +20,15 @@ from circulation.api.serializers import (
     ReturnedOut,
     ReturnInput,
     day,
+    given_back_data,
     next_data,
 )
+from circulation.exceptions import LoanNotFound, NotYourLoan
 from circulation.models import Loan
 from circulation.services import Lent, Queued, Returned
 from library.api.operations import OperationView
 from reservations.api.serializers import reservation_data
+from reservations.api.views import visible_reservation
 from reservations.models import Reservation
 from rest.answers import Answer
 from rest.schema import endpoint
@@ -76,6 +81,31 @@ def returned(result: Returned) -> Answer:
     return Answer(data, f"Copy {copy} returned. Put it on the hold shelf for {name}.")
 
 
+def given_back(result: Returned) -> Answer:
+    """What a return answers to the member themselves."""
+    message = f"Copy {result.loan.copy.barcode} returned. Thank you."
+    if result.next.action != "shelve":
+        message += " Somebody is waiting for it: please leave it at the desk."
+    return Answer(given_back_data(result), message)
+
+
+def loan_meant(view: OperationView, asked: dict[str, Any]) -> dict[str, Any]:
+    """What staff asked; and what a member asked, as one of their own loans. Raises LoanNotFound for other people's.
+
+    The loan may have ended: whether that matters is asked under its title's lock, and not at all when an answer is
+    repeated.
+    """
+    if "barcode" not in asked and "loan_id" not in asked:
+        return view.for_member(asked)
+    if view.only_member is None:
+        return asked
+    named = {"pk": asked["loan_id"]} if "loan_id" in asked else {"copy__barcode": asked["barcode"]}
+    found = Loan.objects.filter(member=view.only_member, **named).order_by("-pk").values_list("pk", flat=True).first()
+    if found is None:
+        raise LoanNotFound(asked["loan_id"]) if "loan_id" in asked else NotYourLoan(asked["barcode"])
+    return {name: value for name, value in asked.items() if name != "barcode"} | {"loan_id": found}
+
+
 def renewed(loan: Loan) -> Answer:
     """What a renewal answers."""
     return Answer(shown(LoanOut, loan), f"Copy {loan.copy.barcode} is now due on {day(loan)}.")
@@ -120,7 +150,7 @@ class CheckOut(OperationView):
             lent_or_queued,
             would=would_lend_or_queue,
             at=timezone.now(),
-            **self.parsed(CheckOutInput),
+            **self.for_member(self.parsed(CheckOutInput)),
         )
 
 
@@ -140,10 +170,10 @@ class Return(OperationView):
     def post(self, request: Request) -> HttpResponseBase:
         return self.perform(
             services.return_copy,
-            returned,
+            returned if self.only_member is None else given_back,
             would=would_return,
             at=timezone.now(),
-            **self.parsed(ReturnInput),
+            **loan_meant(self, self.parsed(ReturnInput)),
         )
 
 
@@ -169,7 +199,9 @@ class Renew(OperationView):
         example={"barcode": "1-1"},
     )
     def post(self, request: Request) -> HttpResponseBase:
-        return self.perform(services.renew, renewed, would="renew", at=timezone.now(), **self.parsed(RenewInput))
+        return self.perform(
+            services.renew, renewed, would="renew", at=timezone.now(), **loan_meant(self, self.parsed(RenewInput))
+        )
 
 
 class Fulfil(OperationView):
@@ -188,7 +220,7 @@ class Fulfil(OperationView):
             services.fulfil,
             fulfilled,
             would="lend",
-            reservation_id=reservation_id,
+            reservation_id=visible_reservation(self, reservation_id),
             at=timezone.now(),
             **self.parsed(FulfilInput),
         )

@@ -41,6 +41,11 @@ class EventQuery(serializers.Serializer[Any]):
     until = Moment(required=False)
 
 
+def visible(view: OperationView) -> LoanQuerySet:
+    """The loans that there are for this caller."""
+    return Loan.objects.filter(**({} if view.only_member is None else {"member": view.only_member}))
+
+
 def loan_page(request: Request, loans: LoanQuerySet, *, default: str) -> dict[str, Any]:
     """A page of loans."""
     page = paginate(
@@ -65,7 +70,7 @@ class LoanList(OperationView):
     )
     def get(self, request: Request) -> Answer:
         asked = self.query(LoanQuery)
-        loans = Loan.objects.all()
+        loans = visible(self)
         if "member" in asked:
             loans = loans.filter(member=asked["member"])
         if "book" in asked:
@@ -85,7 +90,7 @@ class LoanDetail(OperationView):
 
     @endpoint(name="loans_read", summary="One loan", answers={200: LoanOut}, refusals=["LOAN_NOT_FOUND"])
     def get(self, request: Request, loan_id: int) -> Answer:
-        loan = Loan.objects.select_related("book", "copy").filter(pk=loan_id).first()
+        loan = visible(self).select_related("book", "copy").filter(pk=loan_id).first()
         if loan is None:
             raise LoanNotFound(loan_id)
         return Answer(shown(LoanOut, loan))

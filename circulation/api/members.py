@@ -97,6 +97,7 @@ class MemberDetail(OperationView):
 
     @endpoint(name="members_read", summary="One member", answers={200: MemberOut}, refusals=["MEMBER_NOT_FOUND"])
     def get(self, request: Request, member_id: int) -> Answer:
+        self.require_visible(member_id)
         member = Member.objects.select_related("category", "branch").filter(pk=member_id).first()
         if member is None:
             raise MemberNotFound(member_id)
@@ -151,9 +152,18 @@ class MemberDetail(OperationView):
         return Answer(None, f"Member {member_id} deleted.")
 
 
-class MemberLoans(OperationView):
+class OfMember(OperationView):
+    """What belongs to one member."""
+
     tag = "members"
 
+    def _require(self, member_id: int) -> None:
+        self.require_visible(member_id)
+        if not Member.objects.filter(pk=member_id).exists():
+            raise MemberNotFound(member_id)
+
+
+class MemberLoans(OfMember):
     @endpoint(
         name="members_loans",
         summary="What a member has on loan",
@@ -162,13 +172,11 @@ class MemberLoans(OperationView):
         refusals=["MEMBER_NOT_FOUND"],
     )
     def get(self, request: Request, member_id: int) -> Answer:
-        _require(member_id)
+        self._require(member_id)
         return Answer(loan_page(request, Loan.objects.active().filter(member=member_id), default="due_at"))
 
 
-class MemberHistory(OperationView):
-    tag = "members"
-
+class MemberHistory(OfMember):
     @endpoint(
         name="members_history",
         summary="Everything a member ever borrowed, latest first",
@@ -177,10 +185,5 @@ class MemberHistory(OperationView):
         refusals=["MEMBER_NOT_FOUND"],
     )
     def get(self, request: Request, member_id: int) -> Answer:
-        _require(member_id)
+        self._require(member_id)
         return Answer(loan_page(request, Loan.objects.filter(member=member_id), default="-id"))
-
-
-def _require(member_id: int) -> None:
-    if not Member.objects.filter(pk=member_id).exists():
-        raise MemberNotFound(member_id)

@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from circulation.copies import Moved
 from circulation.models import CirculationEvent, Loan
-from circulation.services import Next
+from circulation.services import Next, Returned
 from library.api.serializers import Barcode, CopyOut, OverrideInput
 from library.models import Copy
 from reservations.api.serializers import ReservationOut, reservation_data
@@ -76,7 +76,7 @@ def moved_data(moved: Moved) -> dict[str, Any]:
 class CheckOutInput(OverrideInput):
     """A member takes a title (`book_id`), or one very copy of it (`barcode`)."""
 
-    member_id = Identifier()
+    member_id = Identifier(required=False, help_text="By default whoever is signed in; staff must name somebody.")
     book_id = Identifier(required=False)
     barcode = Barcode(required=False)
     days = WholeNumber(
@@ -96,7 +96,7 @@ class CheckOutInput(OverrideInput):
 
 
 class ReturnInput(StrictSerializer):
-    """What comes back: a `barcode`, a `loan_id`, or `member_id` and `book_id`."""
+    """What comes back: a `barcode`, a `loan_id`, or `member_id` and `book_id`. Members need not name themselves."""
 
     barcode = Barcode(required=False)
     loan_id = Identifier(required=False)
@@ -104,7 +104,7 @@ class ReturnInput(StrictSerializer):
     book_id = Identifier(required=False)
 
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
-        if set(data) not in ({"barcode"}, {"loan_id"}, {"member_id", "book_id"}):
+        if set(data) not in ({"barcode"}, {"loan_id"}, {"member_id", "book_id"}, {"book_id"}):
             raise serializers.ValidationError(
                 {"barcode": "Give a barcode, or a loan_id, or a member_id and a book_id."}
             )
@@ -147,6 +147,11 @@ class EventOut(serializers.Serializer[CirculationEvent]):
     reservation_id = serializers.IntegerField(allow_null=True)
     actor_id = serializers.IntegerField(allow_null=True)
     payload = serializers.JSONField()
+
+
+def given_back_data(result: Returned) -> dict[str, Any]:
+    """A `ReturnedOut` for the member who returned it: who comes next is not their business."""
+    return {"loan": shown(LoanOut, result.loan), "next": {"action": result.next.action}}
 
 
 def day(loan: Loan) -> str:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from circulation.api import batch, copies, desk, loans, members, statistics
+from circulation.api import batch, copies, desk, loans, me, members, statistics
 
 urlpatterns = [
     path("circulation/checkout/", desk.CheckOut.as_view()),
@@ -21,6 +21,10 @@ urlpatterns = [
     path("copies/<barcode:barcode>/mark-damaged/", copies.mark_damaged),
     path("copies/<barcode:barcode>/repair/", copies.repair),
     path("copies/<barcode:barcode>/withdraw/", copies.withdraw),
+    path("me/", me.Me.as_view()),
+    path("me/loans/", me.MyLoans.as_view()),
+    path("me/history/", me.MyHistory.as_view()),
+    path("me/reservations/", me.MyReservations.as_view()),
     path("statistics/", statistics.Statistics.as_view()),
     path("members/", members.MemberList.as_view()),
     path("members/<id:member_id>/", members.MemberDetail.as_view()),

@@ -13,6 +13,7 @@ from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 from rest_framework.response import Response
 
+from accounts.exceptions import LockedOut
 from events.exceptions import Busy, DomainError, Kind
 from events.operations import connection_lost, discard_dead_connections
 from library.api.operations import InvalidKey
@@ -22,11 +23,13 @@ logger = logging.getLogger(__name__)
 
 STATUS: dict[Kind, int] = {
     "invalid": 400,
+    "unauthenticated": 401,
     "forbidden": 403,
     "not_found": 404,
     "conflict": 409,
     "stale": 412,
     "unprocessable": 422,
+    "throttled": 429,
     "busy": 503,
 }
 RETRY_AFTER = "1"  # seconds
@@ -51,6 +54,10 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
         return None
     status, code, message, details = found
     headers = {"Retry-After": RETRY_AFTER} if status == 503 else {}
+    if isinstance(error, LockedOut):
+        headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, DomainError) and error.kind == "unauthenticated":
+        headers["WWW-Authenticate"] = context["view"].get_authenticate_header(context["request"])
     if isinstance(error, exceptions.APIException):
         if wait := getattr(error, "wait", None):
             headers["Retry-After"] = str(int(wait))
@@ -141,6 +148,17 @@ def server_error(request: HttpRequest) -> HttpResponse:
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answers for requests that Django itself refuses, such as those to an unknown host."""
     return _plain(request, 400, "VALIDATION_ERROR", "This request cannot be understood.")
+
+
+def locked_out(request: HttpRequest, *args: Any) -> HttpResponse:
+    """Answers whoever typed too many wrong passwords, in the API and in the admin."""
+    found = LockedOut()
+    if request.path_info.startswith("/api/"):
+        response = _plain(request, 429, found.code, found.message)
+    else:
+        response = HttpResponse(found.message, status=429, content_type="text/plain; charset=utf-8")
+    response["Retry-After"] = str(found.retry_after)
+    return response
 
 
 def _plain(request: HttpRequest, status: int, code: str, message: str) -> HttpResponse:

@@ -26,7 +26,7 @@ EXAMPLES: dict[str, Example] = {
         None,
     ),
     "NOT_AUTHENTICATED": (401, "Authentication credentials were not provided.", None),
-    "TOKEN_INVALID": (401, "Given token not valid for any token type", None),
+    "TOKEN_INVALID": (401, "This token is not valid, or no longer. Please sign in again.", None),
     "NOT_FOUND": (404, "There is nothing at this address.", None),
     "METHOD_NOT_ALLOWED": (405, 'Method "PATCH" not allowed.', None),
     "THROTTLED": (429, "Request was throttled. Expected available in 7 seconds.", None),

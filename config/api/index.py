@@ -11,6 +11,10 @@ from rest.views import DeskView
 
 PLACES = {
     "books": "/api/books/",
+    "me": "/api/me/",
+    "register": "/api/register/",
+    "sign_in": "/api/token/",
+    "keys": "/api/keys/",
     "members": "/api/members/",
     "loans": "/api/loans/",
     "reservations": "/api/reservations/",
@@ -34,9 +38,8 @@ class PlacesOut(serializers.Serializer[Any]):
 
 
 class Index(DeskView):
-    permission_classes = ()
     tag = "catalogue"
 
-    @endpoint(name="index", summary="Where things are", answers={200: PlacesOut}, public=True)
+    @endpoint(name="index", summary="Where things are", answers={200: PlacesOut})
     def get(self, request: Request) -> Answer:
         return Answer({name: request.build_absolute_uri(path) for name, path in PLACES.items()}, "This is Circdesk.")

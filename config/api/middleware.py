@@ -7,6 +7,8 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware.http import ConditionalGetMiddleware
 
+from accounts.access import rules_of
+from accounts.permissions import address
 from config.api import errors
 
 SLASHED = ("/api/", "/admin/")
@@ -23,6 +25,28 @@ class OptionalSlashMiddleware:
             request.path_info += "/"
             request.path += "/"
         return self.get_response(request)
+
+
+class ApiHeadersMiddleware:
+    """Says how much the caller may still ask, and keeps answers that are not for everybody out of every cache."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        for name, value in getattr(request, "rate_limit", {}).items():
+            response[name] = value
+        if request.path_info.startswith("/api/") and not is_for_everybody(request):
+            response["Cache-Control"] = "no-store"
+        return response
+
+
+def is_for_everybody(request: HttpRequest) -> bool:
+    """Whether anybody gets this answer without signing in."""
+    return all(
+        rule.who == "anyone" and rule.rate == "read" for rule in rules_of(address(request), request.method or "")
+    )
 
 
 class NoNulCookiesMiddleware:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, ParamSpec, TypeVar
 
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.request import Request
+from rest_framework.serializers import Serializer
 
+from accounts.callers import Caller, caller_of
 from events.operations import Bytes, Key, Operation
 from events.recording import acting
-from library.exceptions import Refusal
+from library.exceptions import NO_OVERRIDE, MemberNotFound, Refusal
+from library.models import Member
 from rest.answers import Answer
 from rest.views import DeskView
 
@@ -35,12 +39,50 @@ class InvalidKey(ValidationError):
 
 
 class OperationView(DeskView):
-    """A view whose changes are operations."""
+    """A view whose changes are operations, and whose members see their own data only."""
+
+    def parsed(self, serializer: type[Serializer[Any]], **kwargs: Any) -> dict[str, Any]:
+        asked = super().parsed(serializer, **kwargs)
+        if asked.get("override", NO_OVERRIDE) != NO_OVERRIDE and not self.caller.is_staff:
+            raise PermissionDenied("Only staff may override a rule.")
+        return asked
+
+    @cached_property
+    def caller(self) -> Caller:
+        return caller_of(self.request)
+
+    @cached_property
+    def only_member(self) -> int | None:
+        """The one member whose data there is for this caller, None for staff, who see everybody's."""
+        if self.caller.is_staff:
+            return None
+        return self.own_member
+
+    @cached_property
+    def own_member(self) -> int:
+        """The member that the caller's account belongs to. Raises PermissionDenied when it belongs to none."""
+        own = Member.objects.filter(user=self.caller.user).values_list("pk", flat=True).first()
+        if own is None:
+            raise PermissionDenied("Your account does not belong to a member yet. The desk can put that right.")
+        return own
+
+    def require_visible(self, member_id: int) -> None:
+        """Raise MemberNotFound for anybody but oneself, whether there is such a member or not. Staff see everybody."""
+        if self.only_member not in (None, member_id):
+            raise MemberNotFound(member_id)
+
+    def for_member(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """What was asked, with the member it is for: oneself unless named. Staff must name somebody."""
+        if "member_id" in asked:
+            self.require_visible(asked["member_id"])
+            return asked
+        if self.only_member is None:
+            raise ValidationError({"member_id": ["This field is required."]}, code="required")
+        return asked | {"member_id": self.only_member}
 
     def change(self, operation: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run a PUT, PATCH or DELETE. They cannot be rehearsed, so asking for that must not do it in earnest."""
-        if self.is_dry_run:
-            raise ValidationError({"dry_run": ["Only a POST can be rehearsed."]})
+        """Run an operation that cannot be rehearsed: a PUT, PATCH or DELETE."""
+        self.require_earnest()
         with acting(self.request.user.pk):
             return operation(*args, **kwargs)
 
@@ -67,14 +109,6 @@ class OperationView(DeskView):
         if stored.replayed:
             response["Idempotency-Replayed"] = "true"
         return response
-
-    @property
-    def is_dry_run(self) -> bool:
-        """Whether `?dry_run=true`. Raises ValidationError for anything but true and false."""
-        value = self.request.query_params.get("dry_run", "false")
-        if value not in ("true", "false"):
-            raise ValidationError({"dry_run": ["Write true or false."]})
-        return value == "true"
 
     def _rehearsed(
         self, operation: Operation[..., R], would: Callable[[R], str] | str, kwargs: dict[str, Any]
@@ -104,10 +138,9 @@ def idempotency_key(request: Request, *, part: str = "") -> Key | None:
     matched = _KEY.fullmatch(header)
     if matched is None:
         raise InvalidKey
-    caller = f"user:{request.user.pk}" if request.user.is_authenticated else "open desk"
     key: str = matched[1] or matched[2]
     if part:  # hashed, so that it neither grows too long nor equals a key that somebody sends as it is
         key = hashlib.sha256(key.encode()).hexdigest() + part
     request_line = f"{request.method}\0{request.path}\0{request.META.get('QUERY_STRING', '')}\0{part}\0"
     fingerprint = hashlib.sha256(request_line.encode() + request._request.body).hexdigest()
-    return Key(caller, key, fingerprint)
+    return Key(caller_of(request).name, key, fingerprint)

@@ -10,7 +10,7 @@ from rest_framework import serializers
 from library.exceptions import NO_OVERRIDE, Override
 from library.models import BARCODE, Copy, Member
 from library.services import split_name
-from rest.serializers import Moment, StrictSerializer, Text, WholeNumber
+from rest.serializers import Moment, StrictSerializer, Text, WholeNumber, shown
 
 
 class Barcode(Text):
@@ -53,8 +53,16 @@ class CopyOut(serializers.Serializer[Copy]):
     status = serializers.ChoiceField(Copy.Status.choices)
     due_at = Moment(allow_null=True)
     holder_id = serializers.IntegerField(
-        allow_null=True, help_text="Who has it, or whom it is set aside for. Staff only."
+        allow_null=True, required=False, help_text="Who has it, or whom it is set aside for. Only staff see it."
     )
+
+
+def copy_data(copy: Copy, *, for_staff: bool) -> dict[str, Any]:
+    """A copy as `CopyOut`. Who has it is nobody's business but the staff's."""
+    data = shown(CopyOut, copy)
+    if not for_staff:
+        del data["holder_id"]
+    return data
 
 
 class CopyEdit(StrictSerializer):
@@ -89,18 +97,14 @@ class MemberOut(serializers.Serializer[Member]):
     blocked_reason = serializers.CharField()
 
 
-class MemberInput(StrictSerializer):
+class NameInput(StrictSerializer):
     """A `name`, or a `first_name` and a `last_name`. What follows the last space of a name is the last name."""
+
+    needs_name = True
 
     name = Text(required=False, max_length=300)
     first_name = Text(required=False, max_length=150, allow_blank=True)
     last_name = Text(required=False, max_length=150, allow_blank=True)
-    email = serializers.EmailField(required=False, allow_blank=True, max_length=254)
-    card_number = Text(required=False, max_length=64)
-    category = Text(required=False, max_length=60)
-    branch = Text(required=False, max_length=120)
-    expires_on = serializers.DateField(required=False, allow_null=True)
-    blocked_reason = Text(required=False, max_length=300, allow_blank=True)
 
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
         if "name" in data:
@@ -110,6 +114,15 @@ class MemberInput(StrictSerializer):
             if len(data["first_name"]) > 150 or len(data["last_name"]) > 150:
                 raise serializers.ValidationError({"name": "Neither part of a name may be longer than 150 characters."})
         named = data.get("first_name") or data.get("last_name")
-        if not self.partial and not named:
+        if self.needs_name and not self.partial and not named:
             raise serializers.ValidationError({"name": "A member needs a name."}, code="required")
         return data
+
+
+class MemberInput(NameInput):
+    email = serializers.EmailField(required=False, allow_blank=True, max_length=254)
+    card_number = Text(required=False, max_length=64)
+    category = Text(required=False, max_length=60)
+    branch = Text(required=False, max_length=120)
+    expires_on = serializers.DateField(required=False, allow_null=True)
+    blocked_reason = Text(required=False, max_length=300, allow_blank=True)

@@ -160,7 +160,7 @@ def reservation_data(reservations: list[Reservation], *, cached: bool = True) ->
 
 
 class ReservationInput(OverrideInput):
-    member_id = Identifier()
+    member_id = Identifier(required=False, help_text="By default whoever is signed in; staff must name somebody.")
     book_id = Identifier()
     needed_by = Moment(required=False, help_text="Of no use afterwards. Without a zone it is the branch's time.")
     branch = Text(required=False, max_length=120, help_text="Where to pick it up; the member's branch by default.")

@@ -26,7 +26,7 @@ from reservations.api.serializers import (
     reservation_data,
 )
 from reservations.exceptions import ReservationNotFound
-from reservations.models import Reservation
+from reservations.models import Reservation, ReservationQuerySet
 from rest.answers import Answer
 from rest.pagination import Orderings, PageRequest, page_data, paginate
 from rest.schema import endpoint, page_of, page_query
@@ -49,9 +49,20 @@ FILTERS = [
 ]
 
 
-def reservation_page(request: Request, asked: dict[str, Any]) -> dict[str, Any]:
-    """A page of reservations, filtered by `status`, `member` and `book`."""
-    rows = Reservation.objects.all()
+def visible(view: OperationView) -> ReservationQuerySet:
+    """The reservations that there are for this caller."""
+    return Reservation.objects.filter(**({} if view.only_member is None else {"member": view.only_member}))
+
+
+def visible_reservation(view: OperationView, reservation_id: int) -> int:
+    """The id, if there is such a reservation for this caller. Raises ReservationNotFound for other people's."""
+    if view.only_member is not None and not visible(view).filter(pk=reservation_id).exists():
+        raise ReservationNotFound(reservation_id)
+    return reservation_id
+
+
+def reservation_page(request: Request, rows: ReservationQuerySet, asked: dict[str, Any]) -> dict[str, Any]:
+    """A page of these reservations, filtered by `status`, `member` and `book`."""
     if "member" in asked:
         rows = rows.filter(member=asked["member"])
     if "book" in asked:
@@ -72,7 +83,7 @@ class ReservationList(OperationView):
         answers={200: page_of(ReservationOut)},
     )
     def get(self, request: Request) -> Answer:
-        return Answer(reservation_page(request, self.query(ReservationQuery)))
+        return Answer(reservation_page(request, visible(self), self.query(ReservationQuery)))
 
     @endpoint(
         name="reservations_create",
@@ -96,7 +107,11 @@ class ReservationList(OperationView):
     )
     def post(self, request: Request) -> HttpResponseBase:
         return self.perform(
-            services.reserve, reserved, would="reserve", at=timezone.now(), **self.parsed(ReservationInput)
+            services.reserve,
+            reserved,
+            would="reserve",
+            at=timezone.now(),
+            **self.for_member(self.parsed(ReservationInput)),
         )
 
 
@@ -119,7 +134,7 @@ class ReservationDetail(OperationView):
         refusals=["RESERVATION_NOT_FOUND"],
     )
     def get(self, request: Request, reservation_id: int) -> Answer:
-        reservation = Reservation.objects.filter(pk=reservation_id).first()
+        reservation = visible(self).filter(pk=reservation_id).first()
         if reservation is None:
             raise ReservationNotFound(reservation_id)
         return Answer(reservation_data([reservation])[0])
@@ -151,10 +166,8 @@ class Cancel(OperationView):
         keyed=True,
     )
     def post(self, request: Request, reservation_id: int) -> HttpResponseBase:
-        asked = self.parsed(ReasonInput)
-        return self.perform(
-            services.cancel, cancelled, would="cancel", reservation_id=reservation_id, at=timezone.now(), **asked
-        )
+        asked = self.parsed(ReasonInput) | {"reservation_id": visible_reservation(self, reservation_id)}
+        return self.perform(services.cancel, cancelled, would="cancel", at=timezone.now(), **asked)
 
 
 class Suspend(OperationView):
@@ -170,6 +183,7 @@ class Suspend(OperationView):
     )
     def post(self, request: Request, reservation_id: int) -> HttpResponseBase:
         self.parsed(NoInput)
+        visible_reservation(self, reservation_id)
         answer = _told("The reservation of “{title}” is suspended and keeps its place.")
         return self.perform(services.suspend, answer, would="suspend", reservation_id=reservation_id, at=timezone.now())
 
@@ -187,6 +201,7 @@ class Resume(OperationView):
     )
     def post(self, request: Request, reservation_id: int) -> HttpResponseBase:
         self.parsed(NoInput)
+        visible_reservation(self, reservation_id)
         answer = _told("The reservation of “{title}” is resumed at place {position}.")
         return self.perform(services.resume, answer, would="resume", reservation_id=reservation_id, at=timezone.now())
 
@@ -248,6 +263,8 @@ class MemberReservations(OperationView):
         refusals=["MEMBER_NOT_FOUND"],
     )
     def get(self, request: Request, member_id: int) -> Answer:
+        self.require_visible(member_id)
         if not Member.objects.filter(pk=member_id).exists():
             raise MemberNotFound(member_id)
-        return Answer(reservation_page(request, self.query(ReservationQuery) | {"member": member_id}))
+        asked = self.query(ReservationQuery) | {"member": member_id}
+        return Answer(reservation_page(request, Reservation.objects.all(), asked))

@@ -2,7 +2,7 @@
 
 from django.db.models import Model
 
-from accounts.models import User
+from accounts.models import APIKey, FailedSignIn, User
 from circulation.models import CirculationEvent, Loan
 from events.models import Event, PendingEvent, StoredAnswer
 from library.models import Book, Branch, Copy, LoanPolicy, Member, MemberCategory
@@ -12,6 +12,7 @@ from reservations.services import suspend
 from tests.factories import (
     NOW,
     BranchFactory,
+    KeyFactory,
     LoanFactory,
     LoanPolicyFactory,
     MemberCategoryFactory,
@@ -21,6 +22,8 @@ from tests.factories import (
 
 MODELS = [
     User,
+    APIKey,
+    FailedSignIn,
     Event,
     PendingEvent,
     StoredAnswer,
@@ -34,7 +37,7 @@ MODELS = [
     CirculationEvent,
     Loan,
 ]
-ADDED_BY_HAND = [User, Book, Branch, Copy, LoanPolicy, Member, MemberCategory]
+ADDED_BY_HAND = [User, APIKey, Book, Branch, Copy, LoanPolicy, Member, MemberCategory]
 
 
 def stock(count: int = 1) -> None:
@@ -46,6 +49,10 @@ def stock(count: int = 1) -> None:
         ReservationFactory(ready=True, branch=BranchFactory(), member__user=UserFactory())
         suspend(reservation_id=ReservationFactory().pk, at=NOW)
         LoanPolicyFactory(member_category=MemberCategoryFactory())
+        KeyFactory()
+        FailedSignIn.objects.create(
+            username=f"reader{FailedSignIn.objects.count()}", ip_address="192.0.2.1", failures_since_start=3
+        )
         key = f"{StoredAnswer.objects.count()}"
         StoredAnswer.objects.create(caller="open desk", key=key, fingerprint="", status=201, body=b"the secret answer")
 

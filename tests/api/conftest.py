@@ -5,7 +5,7 @@ from django.core.cache import cache
 from django.test import TestCase
 from rest_framework.test import APIClient
 
-from tests.factories import UserFactory
+from tests.factories import KeyFactory, LoanFactory, MemberFactory, ReservationFactory, UserFactory
 
 
 class Client(APIClient):
@@ -34,8 +34,28 @@ def anyone():
 
 
 @pytest.fixture
-def api(db):
+def librarian(db):
+    return UserFactory(staff=True)
+
+
+@pytest.fixture
+def api(librarian):
     """A librarian, signed in."""
     client = Client()
-    client.force_authenticate(UserFactory(staff=True))
+    client.force_authenticate(librarian)
     return client
+
+
+@pytest.fixture
+def world(librarian):
+    """Something behind every address."""
+    MemberFactory(user=librarian)
+    loan = LoanFactory()
+    return {
+        "book": loan.book_id,
+        "barcode": loan.copy.barcode,
+        "member": loan.member_id,
+        "loan": loan.pk,
+        "reservation": ReservationFactory(book=loan.book).pk,
+        "key": KeyFactory(owner=librarian).pk,
+    }

@@ -3,6 +3,19 @@
 READ = {"GET", "HEAD", "OPTIONS"}
 ROUTES = {
     "/api/": {"GET"},
+    "/api/register/": {"POST"},
+    "/api/users/": {"POST"},
+    "/api/token/": {"POST"},
+    "/api/token/refresh/": {"POST"},
+    "/api/token/verify/": {"POST"},
+    "/api/token/blacklist/": {"POST"},
+    "/api/me/": {"GET"},
+    "/api/me/loans/": {"GET"},
+    "/api/me/history/": {"GET"},
+    "/api/me/reservations/": {"GET"},
+    "/api/me/password/": {"POST"},
+    "/api/keys/": {"GET", "POST"},
+    "/api/keys/{key}/": {"GET", "DELETE"},
     "/api/books/": {"GET", "POST"},
     "/api/books/{book}/": {"GET", "PUT", "PATCH", "DELETE"},
     "/api/books/{book}/availability/": {"GET"},
@@ -37,8 +50,11 @@ ROUTES = {
     "/api/reservations/{reservation}/fulfill/": {"POST"},
     "/api/statistics/": {"GET"},
 }
-PUBLIC = {"/api/", "/api/books/", "/api/books/{book}/", "/api/books/{book}/availability/"}
 LISTS = [
+    "/api/keys/",
+    "/api/me/loans/",
+    "/api/me/history/",
+    "/api/me/reservations/",
     "/api/books/",
     "/api/books/{book}/copies/",
     "/api/members/",
@@ -53,4 +69,4 @@ LISTS = [
 
 def nowhere(route):
     """The route with ids of nothing."""
-    return route.format(book=4711, member=4711, loan=4711, reservation=4711, barcode="4711-1")
+    return route.format(key=4711, book=4711, member=4711, loan=4711, reservation=4711, barcode="4711-1")

@@ -368,7 +368,8 @@ def test_joining_the_line_can_be_overridden(api, ada):
 @pytest.mark.parametrize(
     ("sent", "complaints"),
     [
-        ({}, {"member_id": "required"}),
+        ({}, {"book_id": "invalid"}),
+        ({"book_id": 1}, {"member_id": "required"}),
         ({"member_id": 1}, {"book_id": "invalid"}),
         ({"member_id": 1, "book_id": 1, "barcode": "a"}, {"book_id": "invalid"}),
         ({"member_id": "1", "book_id": 1}, {"member_id": "invalid"}),

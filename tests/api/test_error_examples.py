@@ -5,6 +5,7 @@ from datetime import date, timedelta
 
 import pytest
 from django.db import connection, transaction
+from django.test import override_settings
 from django.utils import timezone
 
 from circulation.models import Loan
@@ -14,6 +15,7 @@ from events.exceptions import DomainError
 from events.operations import Key
 from library.models import Book
 from tests.api.asking import open_loan, raw
+from tests.api.conftest import Client
 from tests.factories import BookFactory, CopyFactory, LoanFactory, MemberFactory, ReservationFactory
 
 # What clients may rely on, by status.
@@ -176,7 +178,18 @@ def not_authenticated(api):
 
 def permission_denied(api):
     api.handler._force_user.is_staff = False
-    return api.get("/api/loans/")
+    return api.get("/api/members/")
+
+
+def token_invalid(api):
+    return Client().get("/api/books/", HTTP_AUTHORIZATION="Bearer x.y.z")
+
+
+def throttled(api):
+    with override_settings(THROTTLE_RATES={"staff": {"read": 9}}):
+        for _ in range(10):
+            answer = api.get("/api/loans/")
+    return answer
 
 
 PROVOKED = {
@@ -185,6 +198,8 @@ PROVOKED = {
     "IDEMPOTENCY_KEY_INVALID": lambda api: api.post("/api/books/", {"title": "x"}, HTTP_IDEMPOTENCY_KEY=""),
     "NOT_AUTHENTICATED": not_authenticated,
     "PERMISSION_DENIED": permission_denied,
+    "TOKEN_INVALID": token_invalid,
+    "THROTTLED": throttled,
     "NOT_FOUND": lambda api: api.get("/api/nothing/"),
     "METHOD_NOT_ALLOWED": lambda api: api.patch("/api/books/", {}),
     "BOOK_NOT_FOUND": lambda api: api.get("/api/books/4711/"),
@@ -226,8 +241,8 @@ PROVOKED = {
     "INVALID_TRANSITION": lambda api: api.post(f"/api/copies/{copy_1_1().barcode}/repair/"),
     "IDEMPOTENCY_KEY_REUSED": key_reused,
 }
-# Those tested elsewhere: below, in test_health.py, and what no endpoint answers yet.
-ELSEWHERE = {"BUSY", "IDEMPOTENCY_IN_PROGRESS", "DATABASE_UNAVAILABLE", "TOKEN_INVALID", "THROTTLED"}
+# Those tested elsewhere: below, and in test_health.py.
+ELSEWHERE = {"BUSY", "IDEMPOTENCY_IN_PROGRESS", "DATABASE_UNAVAILABLE"}
 
 
 def test_every_example_is_provoked():

@@ -11,7 +11,7 @@ from django.core.cache import caches
 from django.db import connection
 
 from circulation.models import Loan
-from library import cache
+from events import redis
 from tests.api.asking import data_of, error_of, message_of
 from tests.factories import BookFactory, MemberFactory
 
@@ -44,7 +44,7 @@ def without_cache(settings, monkeypatch):
     """Redis is away, and nobody knows it yet."""
     default = settings.CACHES["default"]
     settings.CACHES = {"default": default | {"LOCATION": f"redis://{NOBODY_LISTENS}/0"}}
-    monkeypatch.setattr(cache, "_silent_until", 0.0)
+    monkeypatch.setattr(redis, "_silent_until", 0.0)
     yield
     caches["default"].close()
 

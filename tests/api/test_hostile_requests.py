@@ -8,7 +8,6 @@ import pytest
 
 from tests.api.asking import data_of, error_of, everything, invalid_fields, raw
 from tests.api.routes import LISTS, ROUTES
-from tests.factories import LoanFactory, ReservationFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -18,19 +17,6 @@ WITH_BODY = [
     for route, methods in ROUTES.items()
     for method in sorted(methods & {"POST", "PUT", "PATCH"})
 ]
-
-
-@pytest.fixture
-def world():
-    """Something behind every address."""
-    loan = LoanFactory()
-    return {
-        "book": loan.book_id,
-        "barcode": loan.copy.barcode,
-        "member": loan.member_id,
-        "loan": loan.pk,
-        "reservation": ReservationFactory(book=loan.book).pk,
-    }
 
 
 # --- Bodies ------------------------------------------------------------------------------------------------

@@ -154,7 +154,7 @@ def test_what_comes_back_must_be_known(api, loan):
     [
         ({}, {"barcode": "invalid"}),
         ({"member_id": 1}, {"barcode": "invalid"}),
-        ({"book_id": 1}, {"barcode": "invalid"}),
+        ({"book_id": 1}, {"member_id": "required"}),
         ({"barcode": "a", "loan_id": 1}, {"barcode": "invalid"}),
         ({"barcode": "a", "member_id": 1, "book_id": 1}, {"barcode": "invalid"}),
         ({"barcode": ""}, {"barcode": "blank"}),
