@@ -25,27 +25,37 @@ BUSY = (
 @contextmanager
 def service(**variables):
     """Its URL. Inside, this process is connected to its database."""
+    with own_database(workers=1) as name, web_server(name, **variables) as (url, _):
+        yield url
+
+
+@contextmanager
+def web_server(database, **variables):
+    """Its URL and its process, in a session of its own."""
     port = free_port()
-    with own_database(workers=1) as name:
-        url = urlsplit(os.environ["DATABASE_URL"])
-        environment = {
-            "DATABASE_URL": urlunsplit(url._replace(path=f"/{name}")),
-            "CACHE_KEY_PREFIX": name,
-            "OPEN_DESK": "true",
-            "OPEN_DESK_I_UNDERSTAND": "true",
-            "DJANGO_SETTINGS_MODULE": "config.settings",
-        }
-        server = subprocess.Popen(
-            [sys.executable, "-m", "config.web", "127.0.0.1", str(port)],
-            cwd=ROOT,
-            env=os.environ | environment | variables,
-        )
-        try:
-            _wait_until_it_answers(f"http://127.0.0.1:{port}")
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
-            server.wait(20)
+    environment = {
+        "DATABASE_URL": url_of(database),
+        "CACHE_KEY_PREFIX": database,
+        "OPEN_DESK": "true",
+        "OPEN_DESK_I_UNDERSTAND": "true",
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+    }
+    server = subprocess.Popen(
+        [sys.executable, "-m", "config.web", "127.0.0.1", str(port)],
+        cwd=ROOT,
+        env=os.environ | environment | variables,
+        start_new_session=True,
+    )
+    try:
+        _wait_until_it_answers(f"http://127.0.0.1:{port}")
+        yield f"http://127.0.0.1:{port}", server
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def url_of(database):
+    return urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{database}"))
 
 
 def _wait_until_it_answers(url):

@@ -1,0 +1,79 @@
+"""Accounts at once: a token is renewed once, a name is given once, an erased member leaves nothing on loan."""
+
+from functools import partial
+
+import pytest
+from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
+
+from accounts.models import User
+from accounts.tokens import end, pair_for, renew
+from circulation.members import delete
+from circulation.models import Loan
+from circulation.services import check_out
+from library.models import Member
+from library.registration import register
+from tests.concurrency.library import new_member, new_title, violated
+from tests.concurrency.races import race
+from tests.factories import NOW, UserFactory
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ROUNDS = 10
+
+
+def test_of_sixteen_renewals_of_one_token_one_gets_a_pair():
+    user = UserFactory()
+    for _ in range(ROUNDS):
+        refresh = pair_for(user).refresh
+
+        outcomes = race([partial(renew, refresh=refresh)] * 16)
+
+        assert len(outcomes.done) == 1
+        assert outcomes.refused == {"TOKEN_INVALID": 15}
+    assert BlacklistedToken.objects.count() == ROUNDS
+    assert OutstandingToken.objects.count() == 2 * ROUNDS
+
+
+def test_a_token_that_is_renewed_and_ended_at_once_is_used_once():
+    user = UserFactory()
+    for _ in range(ROUNDS):
+        refresh = pair_for(user).refresh
+
+        outcomes = race([partial(renew, refresh=refresh), partial(end, refresh=refresh)] * 4)
+
+        assert len(outcomes.done) == 1
+
+
+def test_of_sixteen_who_sign_up_under_one_name_one_does(settings):
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    for number in range(ROUNDS):
+        names = [f"ada{number}", f"Ada{number}", f"ADA{number}", f"aDa{number}"]
+        calls = [
+            partial(register, username=name, password="a staple, correct", email=f"{name}.{i}@example.org", at=NOW)
+            for i, name in enumerate(names * 4)
+        ]
+
+        outcomes = race(calls)
+
+        assert len(outcomes.done) == 1
+        assert outcomes.refused == {"DUPLICATE": 15}
+    assert User.objects.count() == Member.objects.count() == ROUNDS
+
+
+def test_a_member_is_erased_or_borrows_but_not_both():
+    both = set()
+    for _ in range(ROUNDS):
+        member, book = new_member(), new_title(copies=1)
+
+        outcomes = race(
+            [
+                partial(delete, member_id=member.pk, at=NOW),
+                partial(check_out, member_id=member.pk, book_id=book.pk, at=NOW),
+            ]
+        )
+
+        refused = set(outcomes.refused)
+        assert refused in ({"MEMBER_HAS_OPEN_LOANS"}, {"MEMBER_NOT_FOUND"})
+        assert Loan.objects.filter(member=member.pk).exists() == (refused == {"MEMBER_HAS_OPEN_LOANS"})
+        both |= refused
+    assert violated() == set()
