@@ -61,13 +61,6 @@ class Scope(models.TextChoices):
     ADMIN = "admin", "Administer (keys of admins only)"
 
 
-class APIKeyQuerySet(models.QuerySet["APIKey"]):
-    def alive(self) -> APIKeyQuerySet:
-        """Keys that were not revoked and have not expired."""
-        unexpired = models.Q(expires_at=None) | models.Q(expires_at__gt=timezone.now())
-        return self.filter(unexpired, revoked_at=None)
-
-
 class APIKey(models.Model):
     """A program's credential. Of the key itself only a digest is kept: who lost it needs a new one."""
 
@@ -80,8 +73,6 @@ class APIKey(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True, help_text="Empty: never.")
     last_used_at = models.DateTimeField(null=True, editable=False, help_text="To five minutes.")
     revoked_at = models.DateTimeField(null=True, editable=False)
-
-    objects = APIKeyQuerySet.as_manager()
 
     class Meta:
         verbose_name = "API key"

@@ -19,6 +19,7 @@ from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
 from rest_framework_simplejwt.utils import aware_utcnow, datetime_from_epoch, get_md5_hash_password
 
 from accounts.exceptions import LockedOut, TokenInvalid, WrongPassword
+from accounts.lookups import account
 from accounts.models import FailedSignIn, User
 from accounts.passwords import require_acceptable
 from events.operations import operation, require_transaction
@@ -132,7 +133,7 @@ def valid(kind: type[T], text: str) -> T:
 def account_of(token: Token) -> User:
     """Whose token it is. Raises TokenInvalid when the account is gone or disabled, or has another password now."""
     claimed = str(token.get(api_settings.USER_ID_CLAIM))
-    user = User.objects.filter(pk=int(claimed)).first() if claimed.isdecimal() and len(claimed) < 19 else None
+    user = account(int(claimed)) if claimed.isdecimal() and len(claimed) < 19 else None
     if user is None or not user.is_active:
         raise TokenInvalid
     of_password = str(token.get(api_settings.REVOKE_TOKEN_CLAIM))

@@ -15,7 +15,7 @@ from benchmarks.progress import Progress
 from config import embedded
 
 TURNS = 3
-STEPS_A_TURN = 6 + 3 + 1 + 1  # desk, availability, import, start
+STEPS_A_TURN = 7 + 3 + 1 + 1  # desk, availability, import, start
 
 
 def main() -> None:
@@ -45,8 +45,11 @@ def run(progress: Progress) -> report.Results:
         answer = reading.warm_up(web).decode()
         bare_settings = {"DJANGO_SETTINGS_MODULE": "benchmarks.bare", "BARE_BODY": answer}
         bare = stack.enter_context(places.web_server(places.BARE, environment=bare_settings))
+        places.librarian()
+        signed_in = stack.enter_context(places.web_server(places.PRODUCT, environment=places.CLOSED))
+        closed = desk.Closed(signed_in, places.token(signed_in.port), places.key())
         for turn in range(TURNS):
-            desk.measure(results.desk, postgres, connection, web, turn, progress)
+            desk.measure(results.desk, postgres, connection, web, closed, turn, progress)
             reading.measure(results.reading, web, bare, turn, progress)
         progress.step("memory; is the library still sound?")
         housekeeper = stack.enter_context(places.housekeeper())

@@ -23,14 +23,31 @@ class Desk:
 
     floor: dict[int, list[float]] = field(default_factory=lambda: {MANY: [], 1: []})  # clients -> per second
     product: dict[int, list[load.Result]] = field(default_factory=lambda: {MANY: [], 1: []})
+    by_token: list[load.Result] = field(default_factory=list)
+    by_key: list[load.Result] = field(default_factory=list)
     keyed: list[load.Result] = field(default_factory=list)
     with_housekeeper: list[load.Result] = field(default_factory=list)
     web_cpu: list[float] = field(default_factory=list)  # seconds for one operation, by 16 clients
     database_cpu: list[float] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Closed:
+    """A desk where one signs in, and the credentials that do."""
+
+    web: places.Web
+    token: str
+    key: str
+
+
 def measure(
-    into: Desk, postgres: Postgres, connection: psycopg.Connection, web: places.Web, turn: int, progress: Progress
+    into: Desk,
+    postgres: Postgres,
+    connection: psycopg.Connection,
+    web: places.Web,
+    closed: Closed,
+    turn: int,
+    progress: Progress,
 ) -> None:
     for clients in (MANY, 1):
         progress.step(f"desk: pgbench, {clients} clients")
@@ -46,6 +63,10 @@ def measure(
             done = result.requests_in_all
             into.web_cpu.append((after[0] - before[0]) / done)
             into.database_cpu.append((after[1] - before[1]) / done)
+            progress.step(f"desk: signed in, {MANY} clients, by token, then by key")
+            for credential, found in ((closed.token, into.by_token), (closed.key, into.by_key)):
+                library.settle(connection)
+                found.append(_product(closed.web, MANY, turn, credential=credential))
     progress.step(f"desk: service, {MANY} clients, with keys")
     library.settle(connection)
     into.keyed.append(_product(web, MANY, turn, keyed=True))
@@ -66,5 +87,5 @@ def _floor(postgres: Postgres, clients: int) -> float:
     return OPERATIONS * places.pgbench(postgres, SCRIPT, clients=clients, seconds=SECONDS, given=given)
 
 
-def _product(web: places.Web, clients: int, turn: int, *, keyed: bool = False) -> load.Result:
-    return load.run(load.Plan(web.port, "desk", clients, SECONDS, keyed=keyed, seed=turn))
+def _product(web: places.Web, clients: int, turn: int, *, keyed: bool = False, credential: str = "") -> load.Result:
+    return load.run(load.Plan(web.port, "desk", clients, SECONDS, keyed=keyed, credential=credential, seed=turn))

@@ -35,6 +35,7 @@ class Plan:
     seconds: float
     warm_up: float = 1.0  # seconds that are not counted
     keyed: bool = False
+    credential: str = ""  # a header
     seed: int = 0
     titles: int = BOOKS  # availability is asked of the first so many
 
@@ -89,7 +90,7 @@ def desk(plan: Plan, client: int) -> Iterator[bytes]:
             ("checkout", f'{{"member_id": {member}, "barcode": "{barcode}"}}'),
             ("return", f'{{"barcode": "{barcode}"}}'),
         ):
-            headers = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+            headers = f"{plan.credential}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
             if plan.keyed:
                 number += 1
                 headers += f"Idempotency-Key: {plan.seed}-{client}-{number}-{chance.getrandbits(64):x}\r\n"

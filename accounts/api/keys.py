@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from accounts.callers import caller_of
 from accounts.exceptions import KeyNotFound
 from accounts.keys import create_key, revoke_key
-from accounts.models import APIKey, APIKeyQuerySet, Role, Scope
+from accounts.models import APIKey, Role, Scope
 from rest.answers import Answer
 from rest.pagination import Orderings, PageRequest, page_data, paginate
 from rest.schema import endpoint, page_of, page_query
@@ -54,7 +54,7 @@ class KeyInput(StrictSerializer):
 class KeyView(DeskView):
     tag = "accounts"
 
-    def keys(self) -> APIKeyQuerySet:
+    def keys(self) -> QuerySet[APIKey]:
         """One's own; admins see everybody's."""
         keys = APIKey.objects.select_related("owner")
         return keys if self.only_owner is None else keys.filter(owner=self.only_owner)

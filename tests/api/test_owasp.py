@@ -140,9 +140,7 @@ def test_api4_unrestricted_resource_consumption(api, world):
 def test_api5_broken_function_level_authorization(ada, world):
     """What is the staff's is refused to members by every method, however it is asked for."""
     client, before = signed_in(ada.user), everything()
-    staffs = [
-        (address, method) for (address, method), rule in ACCESS.items() if rule.who in ("staff", "named", "admin")
-    ]
+    staffs = [row for row, rule in ACCESS.items() if rule.who in ("staff", "named", "admin")]
     assert len(staffs) >= 20
     names = {"book_id": "book", "member_id": "member", "barcode": "barcode", "reservation_id": "reservation"}
     for address, method in staffs:
@@ -151,7 +149,7 @@ def test_api5_broken_function_level_authorization(ada, world):
             path = path.replace(f"<id:{name}>", str(world[ours])).replace(f"<barcode:{name}>", str(world[ours]))
         for headers in ({}, {"HTTP_X_HTTP_METHOD_OVERRIDE": method}, {"HTTP_X_ORIGINAL_URL": "/api/books/"}):
             assert raw(client, method, f"/{path}", {}, **headers).status_code == 403
-        assert raw(client, "GET", f"/{path}?_method={method}", {}).status_code in (200, 403, 405)
+        assert raw(client, "GET", f"/{path}?_method={method}", {}).status_code in (200, 403, 404, 405)
     assert everything() == before
 
 
@@ -225,7 +223,7 @@ def test_api8_a_host_that_is_not_ours_is_refused(anyone, settings):
 
 
 def test_api9_improper_inventory_management(anyone):
-    """What is served is described, and stands in the table; test_access.py and test_openapi.py go through it row by row."""
+    """What is served is described, and stands in the table; test_access.py and test_openapi.py walk it row by row."""
     described = anyone.get("/api/schema/", HTTP_ACCEPT="application/vnd.oai.openapi+json").json()["paths"]
     tabled = {address for address, _ in ACCESS} - {"api/schema/", "api/docs/", "api/redoc/"}
 
