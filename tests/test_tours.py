@@ -1,0 +1,75 @@
+"""The tours of the README and of docs/api.md, run line by line."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+
+from accounts.models import User
+from circulation.models import Loan
+from library.models import Book, Member
+from reservations.models import Reservation
+from tests.simulation.service import url_of
+
+ROOT = Path(__file__).parent.parent
+README, API = ROOT / "README.md", ROOT / "docs" / "api.md"
+BLOCK = re.compile(r"```console\n\$ (.*?)\n```", re.DOTALL)
+# What differs from one day to the next.
+VARYING = re.compile(r'\d{4}-\d\d-\d\d(T[\d:.]+Z)?|"(version|estimated_wait_days)":\d+')
+NEXT = "--- next ---"
+
+pytestmark = [
+    pytest.mark.skipif(shutil.which("curl") is None, reason="the tours are told with curl, which is not installed"),
+    pytest.mark.django_db(transaction=True),
+]
+
+
+def tour(page: Path) -> list[tuple[str, str]]:
+    """Each command with the output that stands below it."""
+    steps = []
+    for block in BLOCK.findall(page.read_text(encoding="utf-8")):
+        lines = block.split("\n")
+        end = next(number for number, line in enumerate(lines, 1) if not line.endswith("\\"))
+        steps.append(("\n".join(lines[:end]), "\n".join(lines[end:])))
+    return steps
+
+
+def answered(steps: list[tuple[str, str]], url: str) -> list[str]:
+    """What each command says, all in one shell, as they would be typed."""
+    host = url.removeprefix("http://")
+    script = "".join(f"{command}\necho\necho '{NEXT}'\n" for command, _ in steps)
+    script = script.replace("localhost:8000", host).replace(".venv/bin/python", sys.executable)
+    environment = os.environ | {"DATABASE_URL": url_of(connection.settings_dict["NAME"])}
+    done = subprocess.run(
+        ["/bin/sh", "-c", script], cwd=ROOT, env=environment, check=True, capture_output=True, text=True
+    )
+    return [said.strip() for said in done.stdout.split(NEXT)[:-1]]
+
+
+@pytest.fixture
+def demo():
+    """The demo library as on an empty machine: the numbers in the tours are those of a new library."""
+    with connection.cursor() as cursor:
+        for model in (Book, Member, Loan, Reservation):
+            cursor.execute("SELECT setval(pg_get_serial_sequence(%s, 'id'), 1, false)", [model._meta.db_table])
+    call_command("load_demo", verbosity=0)
+
+
+@pytest.mark.usefixtures("demo")
+@pytest.mark.parametrize(
+    ("page", "is_open", "length"), [(README, True, 12), (API, False, 10)], ids=["README", "api.md"]
+)
+def test_a_tour_answers_what_stands_there(live_server, settings, page, is_open, length):
+    settings.OPEN_DESK = is_open
+    User.objects.create_superuser("admin", password="as `make run` makes one")
+    steps = tour(page)
+    assert len(steps) == length
+
+    for (command, shown), said in zip(steps, answered(steps, live_server.url), strict=True):
+        assert VARYING.sub("…", said.replace("\r", "")) == VARYING.sub("…", shown), command
