@@ -63,7 +63,7 @@ def demo():
 
 @pytest.mark.usefixtures("demo")
 @pytest.mark.parametrize(
-    ("page", "is_open", "length"), [(README, True, 12), (API, False, 10)], ids=["README", "api.md"]
+    ("page", "is_open", "length"), [(README, True, 12), (API, False, 11)], ids=["README", "api.md"]
 )
 def test_a_tour_answers_what_stands_there(live_server, settings, page, is_open, length):
     settings.OPEN_DESK = is_open
