@@ -6,11 +6,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth import admin as auth_admin
 from django.contrib.auth import forms as auth_forms
 from django.contrib.auth.models import Group
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils import timezone
 from rest_framework_simplejwt.settings import api_settings
@@ -158,12 +160,31 @@ class NewKeyForm(ModelForm):
         return cleaned
 
 
+class StandingFilter(admin.SimpleListFilter):
+    title = "standing"
+    parameter_name = "standing"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("good", "Good"), ("expired", "Expired"), ("revoked", "Revoked")]
+
+    def queryset(self, request: HttpRequest, keys: QuerySet[Any]) -> QuerySet[Any]:
+        expired = Q(expires_at__lte=timezone.now())
+        match self.value():
+            case "good":
+                return keys.filter(~expired | Q(expires_at=None), revoked_at=None)
+            case "expired":
+                return keys.filter(expired, revoked_at=None)
+            case "revoked":
+                return keys.exclude(revoked_at=None)
+        return keys
+
+
 @admin.register(APIKey)
 class KeyAdmin(DeskAdmin):
     form = NewKeyForm
     autocomplete_fields = ["owner"]
-    list_display = ["name", "owner", "prefix", "good_for", "created_at", "expires_at", "last_used_at", "revoked_at"]
-    list_filter = ["revoked_at", "expires_at", "last_used_at"]
+    list_display = ["name", "owner", "prefix", "good_for", "last_used_at", "expires_at", "revoked_at"]
+    list_filter = [StandingFilter]
     list_select_related = ["owner"]
     search_fields = ["name"]  # see find
     search_help_text = "A part of the name or of the owner's, or how the key begins"
@@ -187,7 +208,7 @@ class KeyAdmin(DeskAdmin):
         key, text = create_key(
             owner=obj.owner, name=obj.name, scopes=form.cleaned_data["scopes"], expires_at=obj.expires_at
         )
-        obj.pk = key.pk
+        obj.pk, obj.prefix = key.pk, key.prefix
         self.message_user(request, f"The key is {text} . It cannot be shown again: keep it safe.", messages.WARNING)
 
     @admin.display(description="Scopes")
@@ -202,10 +223,12 @@ class KeyAdmin(DeskAdmin):
 
 # --- Locks ---------------------------------------------------------------------------------------------------
 
+FAILURES = Sum("failures_since_start")
+
 
 @admin.register(FailedSignIn)
 class FailedSignInAdmin(ReadOnlyAdmin):
-    list_display = ["username", "ip_address", "failures_since_start", "attempt_time", "user_agent"]
+    list_display = ["username", "ip_address", "failures_since_start", "attempt_time", "locked", "user_agent"]
     fields = ["username", "ip_address", "failures_since_start", "attempt_time", "user_agent", "path_info"]
     search_fields = ["username"]  # see find
     search_help_text = "A username or an address"
@@ -213,6 +236,25 @@ class FailedSignInAdmin(ReadOnlyAdmin):
 
     def find(self, rows: QuerySet[Any], text: str) -> QuerySet[Any]:
         return rows.filter(Q(username=text) | Q(ip_address__iexact=text))
+
+    def annotations(self) -> dict[str, Any]:
+        lately = FailedSignIn.objects.filter(attempt_time__gte=timezone.now() - settings.AXES_COOLOFF_TIME).order_by()
+        counts = {
+            name: Coalesce(
+                Subquery(lately.filter(**{name: OuterRef(name)}).values(name).annotate(n=FAILURES).values("n")), 0
+            )
+            for name in ("username", "ip_address")
+        }
+        return {"of_account": counts["username"], "of_address": counts["ip_address"]}
+
+    @admin.display(description="Locked out")
+    def locked(self, row: Any) -> str:
+        limit = settings.AXES_FAILURE_LIMIT
+        locked = [
+            *(["account"] if row.of_account >= limit else []),
+            *(["address"] if row.of_address >= limit * settings.FAILURES_BY_ADDRESS else []),
+        ]
+        return " and ".join(locked) or "no"
 
     @admin.action(description="Let these accounts sign in again", permissions=["lift"])
     def let_account_in(self, request: HttpRequest, chosen: QuerySet[FailedSignIn]) -> None:

@@ -8,8 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth import authenticate
 from django.contrib.auth.signals import user_logged_in
+from django.contrib.contenttypes.models import ContentType
 from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 from rest_framework_simplejwt.exceptions import TokenError
@@ -118,6 +120,7 @@ def forget_account(user: User) -> None:
     """Remove an account with its tokens, its keys, and its failed sign-ins. Inside an operation."""
     require_transaction()
     OutstandingToken.objects.filter(user=user).delete()
+    LogEntry.objects.filter(content_type=ContentType.objects.get_for_model(User), object_id=user.pk).delete()
     FailedSignIn.objects.filter(username=user.username).delete()
     user.delete()
 

@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path, re_path, register_converter
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView
+from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
 from config.api import docs, errors, index
 from config.observability import health
@@ -14,6 +15,7 @@ register_converter(BarcodeInPath, "barcode")
 
 admin.site.site_header = admin.site.site_title = "Circdesk"
 admin.site.index_title = "The library"
+admin.site.unregister([OutstandingToken, BlacklistedToken])  # an account's page has the button that ends them
 
 urlpatterns = [
     # What is asked most stands first: availability.

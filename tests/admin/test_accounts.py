@@ -148,6 +148,13 @@ def test_what_a_key_cannot_be(desk):
     assert not APIKey.objects.exists()
 
 
+def test_keys_are_listed_by_their_standing(desk):
+    good, old, gone = KeyFactory(), KeyFactory(expired=True), KeyFactory(revoked=True)
+
+    for standing, key in (("good", good), ("expired", old), ("revoked", gone)):
+        assert list(desk.open(page(APIKey), standing=standing).context["cl"].result_list) == [key]
+
+
 def test_a_key_is_revoked_and_stays_to_be_seen(desk):
     key = KeyFactory(name="Machine")
 
@@ -179,6 +186,7 @@ def test_a_locked_account_is_seen_and_let_in_again(desk):
 
     rows = list(desk.open(page(FailedSignIn), q="ada").context["cl"].result_list)
     assert {(row.username, row.failures_since_start) for row in rows} == {("ada", 1)}
+    assert '<td class="field-locked">account</td>' in desk.open(page(FailedSignIn)).content.decode()
     assert told(desk.act("let_account_in", rows[0])) == ["May try again: ada."]
 
     assert attempt("ada", "192.0.2.1") == 200
@@ -190,6 +198,7 @@ def test_a_locked_address_is_seen_and_let_in_again(desk):
 
     rows = list(desk.open(page(FailedSignIn), q="192.0.2.1").context["cl"].result_list)
     assert len(rows) == 4
+    assert '<td class="field-locked">address</td>' in desk.open(page(FailedSignIn)).content.decode()
     assert told(desk.act("let_address_in", rows[0])) == ["May try again: 192.0.2.1."]
 
     assert attempt("guess", "192.0.2.1") == 200

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.apps import apps
+from django.contrib.admin.models import LogEntry
 from django.db import connection
 from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
@@ -167,6 +168,7 @@ def everything_kept():
 def test_an_erased_member_leaves_counts_and_no_trace(past, ada, grace):
     services.return_copy(loan_id=past["still"].pk, at=NOW)
     pair_for(ada.user)
+    LogEntry.objects.log_actions(user_id=ada.user.pk, queryset=[ada.user], action_flag=2, change_message="Ada")
     FailedSignIn.objects.create(username="ada", ip_address="192.0.2.1", failures_since_start=1)
     before, user = statistics(at=NOW), ada.user.pk
 
