@@ -9,7 +9,7 @@ RUN python -m venv /venv \
     && /venv/bin/pip install -r /tmp/requirements.txt
 COPY . .
 # Collecting the files of the admin and the explorers reaches neither of them, but the settings ask where they are.
-RUN SECRET_KEY=only-to-collect DATABASE_URL=postgresql://unused REDIS_URL=redis://unused \
+RUN SECRET_KEY=only-to-collect-the-static-files-here DATABASE_URL=postgresql://unused REDIS_URL=redis://unused \
     /venv/bin/python manage.py collectstatic --noinput --verbosity 0
 
 FROM python:3.11-slim
@@ -25,7 +25,7 @@ ENV PATH=/venv/bin:$PATH \
     GRANIAN_HOST=0.0.0.0 \
     GRANIAN_PORT=8000 \
     GRANIAN_WORKERS=2 \
-    GRANIAN_BLOCKING_THREADS=4 \
+    GRANIAN_BLOCKING_THREADS=64 \
     GRANIAN_WEBSOCKETS=false \
     GRANIAN_LOG_LEVEL=warning \
     GRANIAN_WORKERS_KILL_TIMEOUT=10

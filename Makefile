@@ -39,7 +39,7 @@ lint:
 	$(call install,requirements-dev.txt)
 	@.venv/bin/python -m ruff format --check --quiet --output-format concise . || { echo "Run make format."; exit 1; }
 	@.venv/bin/python -m ruff check --quiet --output-format concise .
-	@SECRET_KEY=only-to-read-the-settings .venv/bin/python -m mypy --no-error-summary .
+	@SECRET_KEY=only-to-read-the-settings-for-the-types .venv/bin/python -m mypy --no-error-summary .
 	@output="$$(.venv/bin/python -c "from importlinter.cli import lint_imports_command as l; l()" --no-logo 2>&1)" \
 		|| { echo "$$output"; exit 1; }
 	@.venv/bin/python manage.py makemigrations --check --dry-run --verbosity 1

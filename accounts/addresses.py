@@ -20,7 +20,7 @@ def address_of(request: HttpRequest) -> str | None:
         if len(passed) >= proxies:
             address = passed[-proxies]
     try:
-        parsed = ipaddress.ip_address(address)
+        parsed = ipaddress.ip_address(_without_port(address))
     except ValueError:
         return None
     if parsed.version == 4:
@@ -28,3 +28,10 @@ def address_of(request: HttpRequest) -> str | None:
     if parsed.ipv4_mapped:
         return str(parsed.ipv4_mapped)
     return str(ipaddress.ip_network((parsed, 64), strict=False).network_address)
+
+
+def _without_port(address: str) -> str:
+    """Some proxies write `192.0.2.1:4711` and `[2001:db8::1]:4711`."""
+    if address.startswith("["):
+        return address[1:].partition("]")[0]
+    return address.partition(":")[0] if address.count(":") == 1 else address

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
@@ -15,7 +14,6 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils import timezone
-from rest_framework_simplejwt.settings import api_settings
 
 from accounts import tokens
 from accounts.keys import create_key, revoke_key
@@ -123,15 +121,29 @@ class AccountAdmin(DeskAdmin, auth_admin.UserAdmin):  # type: ignore[type-arg]
         form = super().get_form(request, obj, **{"change": change, **kwargs})
         return type(form.__name__, (form,), {"editor": request.user})
 
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        found = super().get_fieldsets(request, obj)
+        if obj is None or self.has_change_permission(request, obj):
+            return found
+        # Who may only look is shown nothing of a password.
+        return [(name, {"fields": [field for field in part["fields"] if field != "password"]}) for name, part in found]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return obj != request.user and super().has_delete_permission(request, obj)
+
+    def log_deletions(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+        """Nothing: it would keep the name of an account that is gone."""
+
     @admin.display(description="Role")
     def role(self, account: User) -> str:
         return account.role.label
 
     @admin.action(description="End all sign-ins of the chosen accounts", permissions=["change"])
     def sign_out(self, request: HttpRequest, accounts: QuerySet[User]) -> None:
-        ended = sum(tokens.end_all(account) for account in accounts)
-        minutes = api_settings.ACCESS_TOKEN_LIFETIME // timedelta(minutes=1)
-        self.message_user(request, f"{ended} ended. What is still in use stops within {minutes} minutes.")
+        for account in accounts:
+            tokens.end_sign_ins(account)
+        names = ", ".join(account.username for account in accounts)
+        self.message_user(request, f"Signed out everywhere: {names}. Their API keys go on until they are revoked.")
 
 
 # --- API keys ------------------------------------------------------------------------------------------------
@@ -223,8 +235,6 @@ class KeyAdmin(DeskAdmin):
 
 # --- Locks ---------------------------------------------------------------------------------------------------
 
-FAILURES = Sum("failures_since_start")
-
 
 @admin.register(FailedSignIn)
 class FailedSignInAdmin(ReadOnlyAdmin):
@@ -239,22 +249,25 @@ class FailedSignInAdmin(ReadOnlyAdmin):
 
     def annotations(self) -> dict[str, Any]:
         lately = FailedSignIn.objects.filter(attempt_time__gte=timezone.now() - settings.AXES_COOLOFF_TIME).order_by()
-        counts = {
-            name: Coalesce(
-                Subquery(lately.filter(**{name: OuterRef(name)}).values(name).annotate(n=FAILURES).values("n")), 0
-            )
-            for name in ("username", "ip_address")
+
+        def failures(*same: str) -> Coalesce:
+            rows = lately.filter(**{name: OuterRef(name) for name in same}).values(*same)
+            return Coalesce(Subquery(rows.annotate(n=Sum("failures_since_start")).values("n")), 0)
+
+        return {
+            "of_both": failures("username", "ip_address"),
+            "of_account": failures("username"),
+            "of_address": failures("ip_address"),
         }
-        return {"of_account": counts["username"], "of_address": counts["ip_address"]}
 
     @admin.display(description="Locked out")
     def locked(self, row: Any) -> str:
         limit = settings.AXES_FAILURE_LIMIT
-        locked = [
-            *(["account"] if row.of_account >= limit else []),
-            *(["address"] if row.of_address >= limit * settings.FAILURES_BY_ADDRESS else []),
-        ]
-        return " and ".join(locked) or "no"
+        if row.of_address >= limit * settings.FAILURES_FROM_AFAR:
+            return "everybody at this address"
+        if row.of_account >= limit * settings.FAILURES_FROM_AFAR:
+            return "this account, from everywhere"
+        return "this account, from this address" if row.of_both >= limit else ""
 
     @admin.action(description="Let these accounts sign in again", permissions=["lift"])
     def let_account_in(self, request: HttpRequest, chosen: QuerySet[FailedSignIn]) -> None:

@@ -32,11 +32,15 @@ def _is_librarian(user: Any) -> bool:
 
 
 class LockOuts(AxesDatabaseHandler):  # type: ignore[misc]  # it has no types
-    """Counts wrong passwords by account and by address: a whole library may share one, so it may fail more often."""
+    """Counts wrong passwords for an account from an address, for an account, and from an address.
+
+    The latter two may be several times as many: a whole library may share an address, and nobody shall lock somebody
+    else out from afar, which a single address cannot, being locked itself before.
+    """
 
     def get_failures(self, request: HttpRequest, credentials: dict[str, Any] | None = None) -> int:
-        by_account, by_address = (
+        both, by_account, by_address = (
             attempts.aggregate(count=Sum("failures_since_start"))["count"] or 0
             for attempts in self.get_user_attempts(request, credentials)
         )
-        return max(by_account, by_address // settings.FAILURES_BY_ADDRESS)
+        return max(both, by_account // settings.FAILURES_FROM_AFAR, by_address // settings.FAILURES_FROM_AFAR)

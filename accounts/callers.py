@@ -55,6 +55,15 @@ def caller_of(request: Request) -> Caller:
         if isinstance(key, APIKey):
             return Caller(user.role, f"key:{key.pk}", user, key)
         return Caller(user.role, f"user:{user.pk}", user)
-    if settings.OPEN_DESK and request.headers.get("Sec-Fetch-Site") != "cross-site":
+    if settings.OPEN_DESK and not _is_of_another_site(request):
         return Caller(Role.LIBRARIAN, "open desk")
     return Caller(Role.ANONYMOUS, f"address:{address_of(request._request)}")
+
+
+def _is_of_another_site(request: Request) -> bool:
+    """Whether a browser says that somebody else's page sent it, which the library has not let call."""
+    origin = request.headers.get("Origin")
+    if origin is None:
+        return request.headers.get("Sec-Fetch-Site") == "cross-site"
+    own = f"{request._request.scheme}://{request._request.get_host()}"
+    return origin != own and origin not in settings.CORS_ALLOWED_ORIGINS

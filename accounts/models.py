@@ -10,6 +10,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Upper
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 
 class Role(enum.IntEnum):
@@ -31,11 +32,17 @@ ROLES = [Role.MEMBER, Role.LIBRARIAN, Role.ADMIN]  # of accounts
 class User(AbstractUser):
     """An account. Its role is what Django knows as staff and superuser, read and set together."""
 
+    sign_ins_ended = models.PositiveIntegerField(default=0, editable=False, help_text="How often all were ended.")
+
     class Meta(AbstractUser.Meta):
         constraints = [
             # Nobody signs up as Admin beside admin.
             models.UniqueConstraint(Upper("username"), name="one_account_per_username"),
         ]
+
+    def get_session_auth_hash(self) -> str:
+        """What every session and token of this account carries: another password or `sign_ins_ended` ends them all."""
+        return salted_hmac("accounts.sign_in", f"{self.sign_ins_ended}:{self.password}", algorithm="sha256").hexdigest()
 
     @property
     def role(self) -> Role:

@@ -22,7 +22,7 @@ class AsTheTableSays(BasePermission):
     def has_permission(self, request: Request, view: APIView) -> bool:
         caller = caller_of(request)
         rules = rules_of(address(request._request), request.method or "")
-        if not rules and not hasattr(view, (request.method or "").lower()):
+        if not rules and request.method not in view.allowed_methods:
             # There is no such method here, which is told to whoever may use the address.
             rules = rules_of(address(request._request), "OPTIONS")
         allowing = [rule for rule in rules if caller.may(rule)]

@@ -29,12 +29,11 @@ class Allowance(BaseThrottle):
 
     def allow_request(self, request: Request, view: APIView) -> bool:
         self.retry_after = 0.0
-        if settings.OPEN_DESK or not settings.THROTTLE:
+        if not is_counted():
             return True
         caller = caller_of(request)
         kind = _kind(request)
-        limiter = _limiter(str(settings.CACHES["default"]["LOCATION"]), settings.THROTTLE_RATES[_group(caller)][kind])
-        result = redis.ask(lambda: _counted(limiter, f"{kind}:{caller.name}"))
+        result = counted(kind, _group(caller), caller.name)
         if result is None:
             return True
         self.retry_after = result.state.retry_after
@@ -46,11 +45,22 @@ class Allowance(BaseThrottle):
         return max(1, math.ceil(self.retry_after))
 
 
-def _counted(limiter: Throttled, name: str) -> RateLimitResult:
-    try:
-        return limiter.limit(name)
-    except StoreUnavailableError as error:  # around that of Redis, which is who knows what to do
-        raise error.__cause__ or error from None
+def is_counted() -> bool:
+    """Whether anybody's requests are counted here."""
+    return settings.THROTTLE and not settings.OPEN_DESK
+
+
+def counted(kind: str, group: str, caller: str) -> RateLimitResult | None:
+    """One request more of this caller. None: Redis is away, and nobody counts."""
+    limiter = _limiter(str(settings.CACHES["default"]["LOCATION"]), settings.THROTTLE_RATES[group][kind])
+
+    def count() -> RateLimitResult:
+        try:
+            return limiter.limit(f"{kind}:{caller}")
+        except StoreUnavailableError as error:  # around that of Redis, of which `ask` knows what it means
+            raise error.__cause__ or error from None
+
+    return redis.ask(count)
 
 
 def headers(kind: str, result: RateLimitResult) -> dict[str, str]:

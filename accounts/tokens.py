@@ -1,6 +1,6 @@
 """JSON web tokens: a short one for each request, and a longer one that is good for one renewal.
 
-Both carry a digest of the password's hash, so that a new password ends them all.
+Both carry what the account's sessions carry, so that a new password, or ending all sign-ins, ends them too.
 """
 
 from __future__ import annotations
@@ -10,15 +10,16 @@ from typing import Any, TypeVar
 
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth import authenticate
-from django.contrib.auth.signals import user_logged_in
 from django.contrib.contenttypes.models import ContentType
+from django.db.models import F, Q
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, Token
-from rest_framework_simplejwt.utils import aware_utcnow, datetime_from_epoch, get_md5_hash_password
+from rest_framework_simplejwt.utils import datetime_from_epoch
 
 from accounts.exceptions import LockedOut, TokenInvalid, WrongPassword
 from accounts.lookups import account
@@ -27,6 +28,8 @@ from accounts.passwords import require_acceptable
 from events.operations import operation, require_transaction
 
 T = TypeVar("T", bound=Token)
+
+SIGN_IN = "sign_in"  # the claim that must be the account's session hash
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class _Numbered(RefreshToken):
     def for_user(cls, user: Any) -> _Numbered:
         token = cls()
         token[api_settings.USER_ID_CLAIM] = str(user.pk)
-        token[api_settings.REVOKE_TOKEN_CLAIM] = get_md5_hash_password(user.password)
+        token[SIGN_IN] = user.get_session_auth_hash()
         OutstandingToken.objects.create(
             user=user, jti=token["jti"], created_at=token.current_time, expires_at=datetime_from_epoch(token["exp"])
         )
@@ -54,13 +57,15 @@ class _Numbered(RefreshToken):
 def sign_in(request: HttpRequest, *, username: str, password: str) -> Pair:
     """A pair of tokens for who knows the password. Raises WrongPassword, and LockedOut after too many of those."""
     user = checked_password(request, username=username, password=password)
-    user_logged_in.send(User, request=request, user=user)
-    return pair_for(user)
+    try:
+        return _signed_in(user)
+    except TokenInvalid as error:  # the account went, or changed, between the two
+        raise WrongPassword from error
 
 
 def checked_password(request: HttpRequest, *, username: str, password: str) -> User:
     """The account, if that is its password. What is wrong is counted, also when it was somebody's old password."""
-    user = authenticate(request, username=username, password=password)
+    user = authenticate(request, username=User.normalize_username(username), password=password)
     if getattr(request, "axes_locked_out", False):
         raise LockedOut
     if not isinstance(user, User):
@@ -70,15 +75,22 @@ def checked_password(request: HttpRequest, *, username: str, password: str) -> U
 
 @operation
 def pair_for(user: User) -> Pair:
-    """New tokens for this account."""
-    return _pair(user)
+    """New tokens for this account. Raises TokenInvalid when it is gone."""
+    return _pair(_locked(user))
+
+
+@operation
+def _signed_in(user: User) -> Pair:
+    pair = _pair(_locked(user))
+    User.objects.filter(pk=user.pk).update(last_login=timezone.now())
+    return pair
 
 
 @operation
 def renew(*, refresh: str) -> Pair:
     """The next pair, and the end of this one. Raises TokenInvalid, also for the second of two at the same moment."""
     token = valid(RefreshToken, refresh)
-    user = account_of(token)
+    user = _locked(account_of(token))
     _use_up(token)
     return _pair(user)
 
@@ -86,7 +98,9 @@ def renew(*, refresh: str) -> Pair:
 @operation
 def end(*, refresh: str) -> None:
     """Make a refresh token useless. Raises TokenInvalid when it is already."""
-    _use_up(valid(RefreshToken, refresh))
+    token = valid(RefreshToken, refresh)
+    account_of(token)
+    _use_up(token)
 
 
 def check(text: str) -> None:
@@ -103,17 +117,16 @@ def change_password(user: User, *, password: str) -> Pair:
 
     Raises PasswordRefused.
     """
+    user = _locked(user)
     require_acceptable(password, user, field="new")
     user.set_password(password)
     user.save(update_fields=["password"])
     return _pair(user)
 
 
-@operation
-def end_all(user: User) -> int:
-    """End every refresh token of an account. Access tokens live on for the few minutes that they have."""
-    alive = OutstandingToken.objects.filter(user=user, expires_at__gt=aware_utcnow(), blacklistedtoken=None)
-    return len(BlacklistedToken.objects.bulk_create([BlacklistedToken(token=token) for token in alive]))
+def end_sign_ins(user: User) -> None:
+    """End every token and session of an account at once. Its API keys are ended by revoking them."""
+    User.objects.filter(pk=user.pk).update(sign_ins_ended=F("sign_ins_ended") + 1)
 
 
 def forget_account(user: User) -> None:
@@ -121,7 +134,8 @@ def forget_account(user: User) -> None:
     require_transaction()
     OutstandingToken.objects.filter(user=user).delete()
     LogEntry.objects.filter(content_type=ContentType.objects.get_for_model(User), object_id=user.pk).delete()
-    FailedSignIn.objects.filter(username=user.username).delete()
+    names = Q(username__iexact=user.username) | (Q(username__iexact=user.email) if user.email else Q())
+    FailedSignIn.objects.filter(names).delete()
     user.delete()
 
 
@@ -139,10 +153,17 @@ def account_of(token: Token) -> User:
     user = account(int(claimed)) if claimed.isdecimal() and len(claimed) < 19 else None
     if user is None or not user.is_active:
         raise TokenInvalid
-    of_password = str(token.get(api_settings.REVOKE_TOKEN_CLAIM))
-    if not constant_time_compare(of_password, get_md5_hash_password(user.password)):
+    if not constant_time_compare(str(token.get(SIGN_IN)), user.get_session_auth_hash()):
         raise TokenInvalid
     return user
+
+
+def _locked(user: User) -> User:
+    """The account as it is, until the operation ends. Raises TokenInvalid when it is gone or has other sign-ins now."""
+    now = User.objects.select_for_update(no_key=True).filter(pk=user.pk, is_active=True).first()
+    if now is None or now.get_session_auth_hash() != user.get_session_auth_hash():
+        raise TokenInvalid
+    return now
 
 
 def _pair(user: User) -> Pair:
@@ -151,7 +172,9 @@ def _pair(user: User) -> Pair:
 
 
 def _use_up(token: RefreshToken) -> None:
-    used: Any = token.blacklist()  # its annotation forgets what get_or_create returns
-    _, is_first = used
+    kept = OutstandingToken.objects.filter(jti=token[api_settings.JTI_CLAIM]).first()
+    if kept is None:  # forgotten with its account
+        raise TokenInvalid
+    _, is_first = BlacklistedToken.objects.get_or_create(token=kept)
     if not is_first:
         raise TokenInvalid

@@ -74,6 +74,7 @@ class CopyAdmin(OperationAdmin):
     fieldsets: ClassVar[Any] = [(None, {"fields": ["book", "barcode", "branch", "status", "holder", "due_at"]})]
     add_fieldsets: ClassVar[Any] = [(None, {"fields": ["book", "count", "barcodes", "branch"]})]
     autocomplete_fields = ["book"]
+    narrowing = ("book__id__exact",)
 
     list_display = ["barcode", "book", "branch", "status", "holder", "due_at"]
     list_filter = ["status", "branch"]

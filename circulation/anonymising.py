@@ -84,5 +84,6 @@ def _forget_reservations(ids: list[int]) -> int:
 @operation
 def _forget_self_service(*, before: datetime) -> int:
     """Whoever returned a copy by themselves also asked for what then happened to the next in line."""
-    members = User.objects.filter(is_staff=False)
-    return forget_actors(Event.objects.filter(occurred_at__lt=before, actor_id__in=members.values("pk")))
+    staff = User.objects.filter(is_staff=True).values("pk")
+    past = Event.objects.filter(occurred_at__lt=before, actor_id__isnull=False)
+    return forget_actors(past.exclude(actor_id__in=staff))

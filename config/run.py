@@ -54,8 +54,11 @@ def main(arguments: list[str]) -> None:
 
 def run() -> None:
     address = Address.from_environment()
+    is_debug_chosen = "DEBUG" in os.environ
     set_development_defaults()
     check_settings(address)
+    if not (is_debug_chosen or address.is_of_this_machine_only):
+        os.environ["DEBUG"] = "false"  # error pages with details show what was typed into a form
     address.check_free()
     embedded.ensure_running()
     django.setup()

@@ -8,6 +8,7 @@ import dj_database_url
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env
+from marshmallow.validate import Range
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -23,6 +24,8 @@ DEBUG = env.bool("DEBUG", False)
 SECRET_KEY = env.str("SECRET_KEY", "") or (embedded.development_secret_key() if DEBUG else "")
 if not SECRET_KEY:
     raise ImproperlyConfigured("SECRET_KEY is not set. Give it any long random text, the same for every process.")
+if len(SECRET_KEY) < 32 and not DEBUG:
+    raise ImproperlyConfigured("SECRET_KEY is too short to keep a secret. Give it at least 32 random characters.")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 
 # The desk without sign-in: whoever presents no credential acts as a librarian.
@@ -34,7 +37,12 @@ if OPEN_DESK and not DEBUG and not env.bool("OPEN_DESK_I_UNDERSTAND", False):
     )
 
 # How many proxies of our own a request passes; each adds the address it saw to X-Forwarded-For.
-TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0)
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0, validate=Range(0, 10))
+# Browsers come by HTTPS, which ends at a proxy that says so in X-Forwarded-Proto.
+HTTPS = env.bool("HTTPS", False)
+if HTTPS:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
 
 # --- Signing in -----------------------------------------------------------------------------------
 
@@ -54,17 +62,17 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 SIMPLE_JWT = {
-    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=env.int("ACCESS_TOKEN_MINUTES", 10)),
-    "REFRESH_TOKEN_LIFETIME": timedelta(days=env.int("REFRESH_TOKEN_DAYS", 14)),
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=env.int("ACCESS_TOKEN_MINUTES", 10, validate=Range(1, 1440))),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=env.int("REFRESH_TOKEN_DAYS", 14, validate=Range(1, 365))),
     "SIGNING_KEY": hashlib.sha256(f"tokens:{SECRET_KEY}".encode()).hexdigest(),
     "ALGORITHM": "HS256",
-    "CHECK_REVOKE_TOKEN": True,  # a new password ends all tokens
 }
-# Wrong passwords within the time that a lock lasts: this many for an account, this many times as many for an address.
+# Wrong passwords within the time that a lock lasts: for an account from one address; and so many times as many for an
+# account from everywhere, or for everybody at an address.
 AXES_FAILURE_LIMIT = 10
-FAILURES_BY_ADDRESS = 5
+FAILURES_FROM_AFAR = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
-AXES_LOCKOUT_PARAMETERS = ["username", "ip_address"]
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "username", "ip_address"]
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # or an attacker could keep somebody out for ever
 AXES_HANDLER = "accounts.backends.LockOuts"
 AXES_CLIENT_IP_CALLABLE = "accounts.addresses.address_of"
@@ -123,7 +131,8 @@ MIDDLEWARE = [
     "config.api.middleware.OptionalSlashMiddleware",
     "config.api.middleware.ApiHeadersMiddleware",
     "config.api.middleware.ConditionalMiddleware",
-    "config.api.middleware.NoNulCookiesMiddleware",
+    "config.api.middleware.NoNulMiddleware",
+    "config.api.middleware.SignInMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -151,6 +160,7 @@ TEMPLATES = [
 ]
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / ".static"
+WHITENOISE_USE_FINDERS = DEBUG or not STATIC_ROOT.exists()  # where nothing was collected
 LANGUAGE_CODE = "en"
 USE_TZ = True
 TIME_ZONE = env.str("TIME_ZONE", "UTC")
@@ -167,7 +177,7 @@ DATABASES["default"].setdefault("OPTIONS", {}).update(
         "options": "-c lock_timeout=3s -c idle_in_transaction_session_timeout=10s",
         "server_side_binding": True,
         "prepare_threshold": 3,
-        "pool": {"min_size": 1, "max_size": env.int("DATABASE_POOL_SIZE", 16), "timeout": 5},
+        "pool": {"min_size": 1, "max_size": env.int("DATABASE_POOL_SIZE", 16, validate=Range(1, 1000)), "timeout": 5},
     }
 )
 

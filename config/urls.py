@@ -3,7 +3,6 @@
 from django.contrib import admin
 from django.urls import include, path, re_path, register_converter
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
 from config.api import docs, errors, index
@@ -29,7 +28,7 @@ urlpatterns = [
     path("health/live", health.live),
     path("health/ready", health.ready),
     path("api/", index.Index.as_view()),
-    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/schema/", docs.Schema.as_view(), name="schema"),
     path("api/docs/", docs.SwaggerUI.as_view(), name="docs"),
     path("api/redoc/", docs.ReDoc.as_view(), name="redoc"),
     re_path("^api/", errors.not_found),

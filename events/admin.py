@@ -29,6 +29,7 @@ else:
     InlineFormSet, RowPaginator = BaseInlineFormSet, Paginator
 
 COUNTED = 10_000
+HOW = {"", "exact", "id__exact", "isnull", "gte", "lt"}  # what Django's own filters ask
 INLINE_ROWS = 50
 
 
@@ -58,6 +59,7 @@ class DeskAdmin(ModelAdmin):
     show_facets = ShowFacets.NEVER  # each would count the whole list
     list_per_page = 50
     ordering = ["-pk"]
+    narrowing: tuple[str, ...] = ()  # what links on other pages ask
 
     def annotations(self) -> dict[str, Any]:
         """What is shown of a row beside its columns, asked with it."""
@@ -66,6 +68,13 @@ class DeskAdmin(ModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request).annotate(**self.annotations())
         return rows
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """What the list itself offers: its filters, and `narrowing` links. Anything else could be asked at length."""
+        name, _, how = lookup.partition("__")
+        filters = self.get_list_filter(request) if request else ()
+        offered = {getattr(entry, "parameter_name", None) for entry in filters} | set(self.narrowing)
+        return lookup in offered or (name in filters and how in HOW)
 
     def find(self, rows: QuerySet[Any], text: str) -> QuerySet[Any]:
         """The rows that a search means, for lists that name it in `search_help_text`."""
@@ -147,6 +156,7 @@ class EventLog(ReadOnlyAdmin):
 
     list_display = ["id", "occurred_at", "kind", "title", "copy", "member", "actor"]
     list_filter = ["kind", "occurred_at"]
+    narrowing = ("book_id", "copy_id", "member_id", "loan_id", "reservation_id")
     fields = ["kind", "occurred_at", "actor", "book_id", "copy_id", "member_id", "loan_id", "reservation_id", "payload"]
 
     def annotations(self) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from django.db import connection
 from django.db.models import F, Func, QuerySet
 
@@ -23,6 +25,21 @@ def forget_members(events: QuerySet[Event]) -> int:
 def forget_actors(events: QuerySet[Event]) -> int:
     """Make these events say no longer who asked for them. Returns how many there were."""
     return _change(events, actor_id=None)
+
+
+def forget_answers_about(member_id: int, card_number: str) -> None:
+    """Empty the answers that are kept for Idempotency-Keys and tell of this member. Their requests stay done."""
+    require_transaction()
+    told = [f'"member_id":{member_id},', f'"member_id":{member_id}}}', f'"card_number":{json.dumps(card_number)}']
+    body = json.dumps({"success": True, "message": "This answer was erased with its member.", "data": None})
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE events_storedanswer SET body = %s, headers = '{"Content-Type": "application/json"}'
+            WHERE EXISTS (SELECT FROM unnest(%s::bytea[]) AS part WHERE position(part IN body) > 0)
+            """,
+            [body.encode(), [part.encode() for part in told]],
+        )
 
 
 def _change(events: QuerySet[Event], **changes: object) -> int:

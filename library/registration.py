@@ -20,7 +20,7 @@ def register(
     Raises PasswordRefused, UsernameTaken, and Duplicate when a member has this e-mail address: that is for the desk to
     sort out, for whoever writes somebody's address need not be they.
     """
-    user = User(username=username, email=email, first_name=first_name, last_name=last_name)
+    user = User(username=User.normalize_username(username), email=email, first_name=first_name, last_name=last_name)
     require_acceptable(password, user, field="password")
     user.set_password(password)
     user.save(force_insert=True)

@@ -27,7 +27,8 @@ class DeskView(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        _ = request._request.body  # the size limit speaks before anything is parsed
+        if request.method in ("POST", "PUT", "PATCH"):  # whoever reads need not be waited for
+            _ = request._request.body  # the size limit speaks before anything is parsed
 
     def perform_authentication(self, request: Request) -> None:
         """Whoever presents what is no credential is counted as well: guessing must not be free."""

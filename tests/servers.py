@@ -47,7 +47,7 @@ def start() -> None:
         "DATABASE_URL": postgres.url(),
         "REDIS_URL": valkey.url(db=1),
         "LOCAL_DIR": str(home.directory / "local"),
-        "SECRET_KEY": "only-for-the-tests",
+        "SECRET_KEY": "only-for-the-tests-and-nothing-else",
         "DEBUG": "false",
         "OPEN_DESK": "false",
     }

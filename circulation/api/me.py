@@ -29,6 +29,7 @@ from rest.answers import Answer
 from rest.schema import endpoint, page_of, page_query
 from rest.serializers import shown, written
 
+FORMULAS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 FORMAT = OpenApiParameter("format", str, enum=["json", "csv"], description="`csv`: everything in one table.")
 
 
@@ -141,4 +142,4 @@ def _table(name: str, columns: Iterable[str], rows: Iterable[Mapping[str, Any]])
 
 def _harmless(value: Any) -> Any:
     """Spreadsheets take text that begins like this for a formula, and run it."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+    return f"'{value}" if isinstance(value, str) and value.lstrip().startswith(FORMULAS) else value

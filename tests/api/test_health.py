@@ -77,7 +77,7 @@ def test_without_its_database_the_service_says_so():
     environment = os.environ | {"DATABASE_URL": url, "OPEN_DESK": "true", "OPEN_DESK_I_UNDERSTAND": "true"}
     environment |= {
         "DJANGO_SETTINGS_MODULE": "config.settings",
-        "SECRET_KEY": "x",
+        "SECRET_KEY": "x" * 32,
         "REDIS_URL": f"redis://{NOBODY_LISTENS}",
     }
 

@@ -82,7 +82,7 @@ def test_everything_comes_as_tables(client, ada):
     assert (reservation["id"], reservation.keys()) == (str(place.pk), RESERVATION)
 
 
-@pytest.mark.parametrize("title", ["=1+1", "+1", "-1", "@x", "\t=1", "=HYPERLINK(A1)"])
+@pytest.mark.parametrize("title", ["=1+1", "+1", "-1", "@x", "\t=1", "\n =1", "＝1+1", "=HYPERLINK(A1)"])
 def test_no_title_is_a_formula(client, ada, title):
     LoanFactory(member=ada, book__title=title)
 

@@ -208,6 +208,18 @@ def test_giving_back_twice_with_one_key_is_answered_twice(client, ada):
     assert again["Idempotency-Replayed"] == "true"
 
 
+def test_what_staff_were_told_is_not_repeated_to_somebody_who_is_none_any_more(ada, grace):
+    type(ada.user).objects.filter(pk=ada.user.pk).update(is_staff=True)
+    loan = open_loan(member=ada)
+    ReservationFactory(book=loan.book, member=grace)
+    sent, client = {"barcode": loan.copy.barcode}, signed_in(ada.user)
+    assert b"Grace" in client.post(RETURN, sent, HTTP_IDEMPOTENCY_KEY="k").content
+
+    type(ada.user).objects.filter(pk=ada.user.pk).update(is_staff=False)
+
+    error_of(client.post(RETURN, sent, HTTP_IDEMPOTENCY_KEY="k"), 422, "IDEMPOTENCY_KEY_REUSED")
+
+
 def test_a_member_renews(client, ada):
     loan = open_loan(member=ada)
 

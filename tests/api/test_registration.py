@@ -84,7 +84,7 @@ def test_everything_is_needed(anyone):
     assert invalid_fields(anyone.post(REGISTER, {})) == dict.fromkeys(ADA, "required")
 
 
-@pytest.mark.parametrize("username", ["ada", "ADA", "Ada"])
+@pytest.mark.parametrize("username", ["ada", "ADA", "Ada", "ａｄａ"])
 def test_a_username_is_taken_in_any_case(anyone, username):
     UserFactory(username="ada")
 
@@ -125,6 +125,14 @@ def test_who_enrols_sets_nothing_that_is_the_staffs(anyone):
     sent = {"name": "Ada", "category": "staff", "expires_on": "2999-01-01", "card_number": "1"}
 
     assert set(invalid_fields(anyone.post("/api/users/", sent)).values()) == {"unknown"}
+
+
+def test_who_enrols_cannot_ask_without_a_trace_whose_address_is_known(anyone, api):
+    MemberFactory(email="ada@example.org")
+    sent = {"name": "Ada", "email": "ada@example.org"}
+
+    assert invalid_fields(anyone.post("/api/users/?dry_run=true", sent)) == {"dry_run": "invalid"}
+    error_of(api.post("/api/users/?dry_run=true", sent), 409, "DUPLICATE")
 
 
 def test_an_email_is_enrolled_once(anyone):

@@ -12,7 +12,7 @@ from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 
 from accounts.models import FailedSignIn, User
-from accounts.tokens import end_all, pair_for
+from accounts.tokens import end_sign_ins, pair_for
 from tests.api.asking import data_of, error_of, invalid_fields, message_of
 from tests.api.conftest import Client
 from tests.api.signing import PASSWORD, signed_in
@@ -119,8 +119,8 @@ WRONG = {
     "of no number": lambda ada: forged(ada, user_id="x"),
     "of a number too great": lambda ada: forged(ada, user_id="9" * 30),
     "without an account": lambda ada: forged(ada, user_id=None),
-    "of another password": lambda ada: forged(ada, hash_password="x"),
-    "without the password's digest": lambda ada: forged(ada, hash_password=None),
+    "of another password": lambda ada: forged(ada, sign_in="x"),
+    "without the password's digest": lambda ada: forged(ada, sign_in=None),
     "of another kind": lambda ada: pair_for(ada).refresh,
     "alg none": lambda ada: unsigned(ada, "none"),
     "alg None": lambda ada: unsigned(ada, "None"),
@@ -233,12 +233,28 @@ def test_every_sign_in_of_an_account_can_be_ended(anyone, ada):
     pairs = [pair_for(ada) for _ in range(3)]
     other = pair_for(UserFactory())
 
-    assert end_all(ada) == 3
-    assert end_all(ada) == 0
+    end_sign_ins(ada)
 
     for pair in pairs:
+        error_of(bearer(pair.access).get("/api/me/"), 401, "TOKEN_INVALID")
         error_of(anyone.post("/api/token/refresh/", {"refresh": pair.refresh}), 401, "TOKEN_INVALID")
     data_of(anyone.post("/api/token/refresh/", {"refresh": other.refresh}))
+
+
+def test_the_token_of_an_account_that_is_gone_leaves_nothing_behind(anyone, ada):
+    refresh = pair_for(ada).refresh
+    User.objects.all().delete()
+    OutstandingToken.objects.all().delete()
+
+    for path in ("refresh", "blacklist"):
+        error_of(anyone.post(f"/api/token/{path}/", {"refresh": refresh}), 401, "TOKEN_INVALID")
+    assert not OutstandingToken.objects.exists()
+
+
+def test_a_username_is_the_same_in_whatever_form_it_is_typed(anyone):
+    User.objects.create_user("zoé", password=PASSWORD)  # one character or two
+
+    data_of(attempt(anyone, username="zoe\u0301"))
 
 
 def test_the_database_keeps_no_token(anyone, ada):
@@ -288,15 +304,17 @@ def guess(anyone, times, **fields):
 
 @pytest.fixture
 def _limits(settings):
-    settings.AXES_FAILURE_LIMIT, settings.FAILURES_BY_ADDRESS, settings.THROTTLE = 3, 2, False
+    settings.AXES_FAILURE_LIMIT, settings.FAILURES_FROM_AFAR, settings.THROTTLE = 3, 2, False
 
 
 @pytest.mark.usefixtures("_limits")
 def test_too_many_wrong_passwords_lock_the_account_whoever_guesses(anyone, ada):
-    assert guess(anyone, 2, REMOTE_ADDR="192.0.2.1") == [401, 401]
-    assert guess(anyone, 2, REMOTE_ADDR="192.0.2.2", HTTP_USER_AGENT="other") == [429, 429]
+    assert guess(anyone, 3, REMOTE_ADDR="192.0.2.1") == [401, 401, 429]
+    assert guess(anyone, 2, REMOTE_ADDR="192.0.2.1", HTTP_USER_AGENT="other") == [429, 429]
+    data_of(attempt(anyone, REMOTE_ADDR="192.0.2.2"))  # nobody is locked out from afar by one who guesses
+    assert guess(anyone, 3, REMOTE_ADDR="192.0.2.3") == [401, 401, 429]
 
-    response = attempt(anyone, REMOTE_ADDR="192.0.2.3")
+    response = attempt(anyone, REMOTE_ADDR="192.0.2.4")
 
     assert error_of(response, 429, "THROTTLED") is None
     assert response["Retry-After"] == "900"
@@ -304,7 +322,7 @@ def test_too_many_wrong_passwords_lock_the_account_whoever_guesses(anyone, ada):
         "Too many wrong passwords. Try again in 15 minutes, or ask an administrator to lift the lock."
     )
     UserFactory(username="grace").set_password(PASSWORD)
-    assert guess(anyone, 1, username="grace", REMOTE_ADDR="192.0.2.3") == [401]
+    assert guess(anyone, 1, username="grace", REMOTE_ADDR="192.0.2.4") == [401]
 
 
 @pytest.mark.usefixtures("_limits")

@@ -137,6 +137,8 @@ def test_who_is_refused_is_counted(anyone):
         (2, ["1.1.1.1, 5.5.5.5", "2.2.2.2, 5.5.5.5"], 6),
         (2, ["1.1.1.1", "2.2.2.2"], 3),  # did not come by way of both
         (1, ["nonsense", "' OR 1=1"], 3),
+        (1, ["1.1.1.1:4711", "1.1.1.1:4712"], 3),
+        (1, ["[2001:db8::1]:443", "[2001:db8:0:1::1]:443", "2001:db8::2"], 6),
     ],
 )
 @pytest.mark.usefixtures("rates")
@@ -144,6 +146,18 @@ def test_the_address_is_what_our_own_proxies_saw(anyone, settings, proxies, forw
     settings.TRUSTED_PROXIES = proxies
 
     assert sum(let_in(anyone, HTTP_X_FORWARDED_FOR=header) for header in forwarded) == allowed
+
+
+@pytest.mark.usefixtures("rates")
+def test_signing_in_to_the_admin_is_counted_too(anyone, client):
+    sent = {"username": "ada", "password": "x"}
+    assert client.post("/admin/login/", sent).status_code == 200
+
+    response = client.post("/admin/login/", sent)
+
+    assert error_of(response, 429, "THROTTLED") is None
+    assert 1 <= int(response["Retry-After"]) <= 60
+    assert let_in(anyone, path="/api/token/", method="post") == 0
 
 
 @pytest.mark.usefixtures("rates")

@@ -23,6 +23,29 @@ def test_our_own_pages_and_address_bars_may_use_the_open_desk(anyone, site, sett
     settings.OPEN_DESK = True
 
     data_of(anyone.get("/api/loans/", HTTP_SEC_FETCH_SITE=site))
+    data_of(anyone.get("/api/loans/", HTTP_SEC_FETCH_SITE="same-origin", HTTP_ORIGIN="http://testserver"))
+
+
+@pytest.mark.parametrize("origin", ["http://testserver:3000", "https://evil.example", "null", "https://testserver"])
+def test_pages_from_elsewhere_on_this_machine_may_not(anyone, origin, settings):
+    settings.OPEN_DESK = True
+    before = everything()
+
+    for method in ("GET", "POST"):
+        response = raw(
+            anyone,
+            method,
+            "/api/members/",
+            "",
+            "text/plain",
+            HTTP_ORIGIN=origin,
+            HTTP_SEC_FETCH_SITE="same-site",
+        )
+        error_of(response, 401, "NOT_AUTHENTICATED")
+    assert everything() == before
+
+    settings.CORS_ALLOWED_ORIGINS = [origin]
+    data_of(anyone.get("/api/members/", HTTP_ORIGIN=origin, HTTP_SEC_FETCH_SITE="cross-site"))
 
 
 # --- Signed in by cookie ----------------------------------------------------------------------------------------------

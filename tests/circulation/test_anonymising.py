@@ -17,7 +17,7 @@ from circulation.invariants import broken
 from circulation.members import delete
 from circulation.models import Loan
 from circulation.statistics import statistics
-from events.models import Event
+from events.models import Event, StoredAnswer
 from events.recording import acting
 from library.exceptions import Override
 from library.models import Member
@@ -169,7 +169,8 @@ def test_an_erased_member_leaves_counts_and_no_trace(past, ada, grace):
     services.return_copy(loan_id=past["still"].pk, at=NOW)
     pair_for(ada.user)
     LogEntry.objects.log_actions(user_id=ada.user.pk, queryset=[ada.user], action_flag=2, change_message="Ada")
-    FailedSignIn.objects.create(username="ada", ip_address="192.0.2.1", failures_since_start=1)
+    for number, name in enumerate(["ada", "ADA", "Ada@example.org"]):
+        FailedSignIn.objects.create(username=name, ip_address=f"192.0.2.{number}", failures_since_start=1)
     before, user = statistics(at=NOW), ada.user.pk
 
     delete(member_id=ada.pk, at=NOW)
@@ -198,3 +199,50 @@ def test_a_librarian_who_no_longer_borrows_still_works_here(ada):
 
     assert User.objects.get().role == Role.LIBRARIAN
     assert APIKey.objects.exists()
+
+
+def test_answers_that_are_kept_tell_of_an_erased_member_no_more(client, settings):
+    settings.OPEN_DESK = True
+    keyed = {"content_type": "application/json", "HTTP_IDEMPOTENCY_KEY": "1"}
+    zoe = client.post("/api/members/", {"name": "Zoe Zork", "email": "zoe@example.org"}, **keyed).json()["data"]
+    other = client.post("/api/members/", {"name": "Grace"}, **(keyed | {"HTTP_IDEMPOTENCY_KEY": "2"}))
+    book = add_title(title="Emma", copies=1, at=NOW)
+    sent = {"member_id": zoe["id"], "book_id": book.pk}
+    keyed["HTTP_IDEMPOTENCY_KEY"] = "3"
+    lent = client.post("/api/circulation/checkout/", sent, **keyed).json()["data"]["loan"]
+    services.return_copy(loan_id=lent["id"], at=timezone.now())
+
+    delete(member_id=zoe["id"], at=timezone.now())
+
+    again = client.post("/api/circulation/checkout/", sent, **keyed)
+    assert (again.status_code, again["Idempotency-Replayed"]) == (201, "true")
+    assert again.json() == {"success": True, "message": "This answer was erased with its member.", "data": None}
+    assert Loan.objects.count() == 1  # it was done, and is not done again
+    bodies = b" ".join(bytes(answer.body) for answer in StoredAnswer.objects.all())
+    assert b"Zo" not in bodies
+    assert b"zoe" not in str(list(StoredAnswer.objects.values())).encode()
+    assert other.content in bodies
+
+
+def test_what_a_member_set_off_for_the_next_in_line_does_not_tell_of_them(ada, grace):
+    book = add_title(title="Emma", copies=1, at=LONG_AGO)
+    loan = services.check_out(member_id=ada.pk, book_id=book.pk, at=LONG_AGO).loan
+    reserve(member_id=grace.pk, book_id=book.pk, at=LONG_AGO)
+    with acting(ada.user.pk):
+        services.return_copy(loan_id=loan.pk, at=LONG_AGO + timedelta(days=1))
+    [hold] = Event.objects.filter(kind="hold")
+    assert (hold.member_id, hold.actor_id) == (grace.pk, ada.user.pk)
+
+    delete(member_id=ada.pk, at=NOW)
+
+    hold.refresh_from_db()
+    assert (hold.member_id, hold.actor_id) == (grace.pk, None)
+    assert broken(at=NOW) == []
+
+
+def test_actors_whose_account_is_gone_are_forgotten_with_time(past, ada):
+    User.objects.filter(pk=ada.user.pk).delete()
+
+    assert anonymise_history(before=CUT).actors > 0
+
+    assert not Event.objects.filter(occurred_at__lt=CUT, actor_id__isnull=False).exists()

@@ -5,8 +5,9 @@ from functools import partial
 import pytest
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
+from accounts.exceptions import TokenInvalid
 from accounts.models import User
-from accounts.tokens import end, pair_for, renew
+from accounts.tokens import Pair, change_password, check, end, end_sign_ins, pair_for, renew
 from circulation.members import delete
 from circulation.models import Loan
 from circulation.services import check_out
@@ -58,6 +59,41 @@ def test_of_sixteen_who_sign_up_under_one_name_one_does(settings):
         assert len(outcomes.done) == 1
         assert outcomes.refused == {"DUPLICATE": 15}
     assert User.objects.count() == Member.objects.count() == ROUNDS
+
+
+def test_whoever_ends_all_sign_ins_ends_those_that_are_being_renewed(settings):
+    for _ in range(ROUNDS):
+        user = UserFactory()
+        pairs = [pair_for(user) for _ in range(6)]
+
+        outcomes = race([*(partial(renew, refresh=pair.refresh) for pair in pairs), partial(end_sign_ins, user)])
+
+        assert outcomes.errors == []
+        left = [outcome for outcome in outcomes.done if isinstance(outcome, Pair)]
+        for pair in [*pairs, *left]:
+            with pytest.raises(TokenInvalid):
+                check(pair.access)
+            with pytest.raises(TokenInvalid):
+                renew(refresh=pair.refresh)
+
+
+def test_an_account_may_go_while_it_signs_in_and_changes_its_password(settings):
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    for number in range(ROUNDS):
+        member = register(username=f"ada{number}", password="a staple, correct", email=f"{number}@example.org", at=NOW)
+        refresh = pair_for(member.user).refresh
+
+        outcomes = race(
+            [
+                partial(delete, member_id=member.pk, at=NOW),
+                *[partial(pair_for, member.user)] * 3,
+                partial(renew, refresh=refresh),
+                partial(change_password, member.user, password="another staple"),
+            ]
+        )
+
+        assert set(outcomes.refused) <= {"TOKEN_INVALID"}
+        assert not User.objects.filter(pk=member.user.pk).exists()
 
 
 def test_a_member_is_erased_or_borrows_but_not_both():

@@ -1,0 +1,102 @@
+"""What the settings make of the environment, and which values they refuse, in one clear line."""
+
+import runpy
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.test import Client
+from environs import EnvValidationError
+
+from config import embedded
+
+SETTINGS = str(embedded.BASE_DIR / "config" / "settings.py")
+LONG = "x" * 32
+
+
+def read(monkeypatch, **variables):
+    for name, value in {"SECRET_KEY": LONG, "DEBUG": "false", "OPEN_DESK": "false", **variables}.items():
+        monkeypatch.setenv(name, value)
+    return runpy.run_path(SETTINGS)
+
+
+def test_nothing_is_open_by_default(monkeypatch):
+    found = read(monkeypatch)
+
+    assert (found["OPEN_DESK"], found["DEBUG"], found["THROTTLE"]) == (False, False, True)
+    assert found["CORS_ALLOWED_ORIGINS"] == []
+    assert found["TRUSTED_PROXIES"] == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "parts"),
+    [
+        ("true", {"register", "borrow", "return", "renew", "reserve"}),
+        ("False", set()),
+        ("renew, reserve", {"renew", "reserve"}),
+    ],
+)
+def test_self_service_is_all_nothing_or_parts(monkeypatch, value, parts):
+    assert read(monkeypatch, SELF_SERVICE=value)["SELF_SERVICE"] == parts
+
+
+def test_a_rate_is_changed_by_its_name(monkeypatch):
+    rates = read(monkeypatch, THROTTLE_RATES="anonymous:read=60, key:write=9000")["THROTTLE_RATES"]
+
+    assert (rates["anonymous"]["read"], rates["key"]["write"], rates["anonymous"]["write"]) == (60, 9000, 30)
+
+
+def test_behind_https_cookies_are_for_https_only(monkeypatch):
+    found = read(monkeypatch, HTTPS="true")
+
+    assert found["SESSION_COOKIE_SECURE"] is found["CSRF_COOKIE_SECURE"] is True
+    assert found["SECURE_PROXY_SSL_HEADER"] == ("HTTP_X_FORWARDED_PROTO", "https")
+    assert "SESSION_COOKIE_SECURE" not in read(monkeypatch, HTTPS="false")
+
+
+@pytest.mark.django_db
+def test_who_comes_by_https_signs_in_to_the_admin(monkeypatch, settings, django_user_model):
+    django_user_model.objects.create_superuser("admin", password="secret")
+    found = read(monkeypatch, HTTPS="true")
+    for name in ("SECURE_PROXY_SSL_HEADER", "SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE"):
+        setattr(settings, name, found[name])
+    browser = Client(
+        enforce_csrf_checks=True,
+        headers={"host": "testserver", "origin": "https://testserver", "x-forwarded-proto": "https"},
+    )
+    assert browser.get("/admin/login/").wsgi_request.is_secure()
+    sent = {"username": "admin", "password": "secret", "csrfmiddlewaretoken": browser.cookies["csrftoken"].value}
+
+    assert browser.post("/admin/login/", sent).status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({"SECRET_KEY": "short"}, "SECRET_KEY is too short to keep a secret."),
+        ({"OPEN_DESK": "true"}, "OPEN_DESK lets everybody who can reach this server act as a librarian."),
+        ({"SELF_SERVICE": "borrow,steal"}, "SELF_SERVICE is true, false, or some of register, borrow"),
+        ({"THROTTLE_RATES": "anonymous:read=0"}, "THROTTLE_RATES is a list such as"),
+        ({"THROTTLE_RATES": "nobody:read=5"}, "THROTTLE_RATES is a list such as"),
+        ({"THROTTLE_RATES": "anonymous"}, "THROTTLE_RATES is a list such as"),
+        ({"FULFIL_ON_RETURN": "keep"}, "FULFIL_ON_RETURN is hold or loan"),
+    ],
+)
+def test_what_does_not_fit_is_refused(monkeypatch, variables, told):
+    with pytest.raises(ImproperlyConfigured, match=told):
+        read(monkeypatch, **variables)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("ACCESS_TOKEN_MINUTES", ["0", "-1", "1441", "x"]),
+        ("REFRESH_TOKEN_DAYS", ["0", "9999999", "x"]),
+        ("TRUSTED_PROXIES", ["-1", "11", "x"]),
+        ("DATABASE_POOL_SIZE", ["0", "x"]),
+        ("HTTPS", ["perhaps"]),
+    ],
+)
+def test_a_number_has_its_range(monkeypatch, name, values):
+    for value in values:
+        with pytest.raises(EnvValidationError, match=name):
+            read(monkeypatch, **{name: value})
