@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
+from django.conf import settings
 from django.contrib.messages import middleware as messages
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -29,14 +30,15 @@ class OptionalSlashMiddleware:
         return self.get_response(request)
 
 
-class ApiHeadersMiddleware:
-    """Says how much the caller may still ask, and keeps answers that are not for everybody out of every cache."""
+class SafeHeadersMiddleware:
+    """Tells browsers what they may load, callers what they may still ask, caches to keep only what is for everybody."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
+        response.headers.setdefault("Content-Security-Policy", settings.CONTENT_SECURITY_POLICY)
         for name, value in getattr(request, "rate_limit", {}).items():
             response[name] = value
         if request.path_info.startswith("/api/") and not is_for_everybody(request):
