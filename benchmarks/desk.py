@@ -13,6 +13,9 @@ from config.servers import Postgres
 
 MANY = 16
 SECONDS = 5.0
+# What differs by little is measured in short rounds, side by side: machines that others use, too, change their pace.
+WAYS = ("open", "token", "key")
+SHORT, SHORT_ROUNDS = 2.0, 3  # seconds, and how many in a turn
 SCRIPT = Path(__file__).with_name("desk.sql")
 OPERATIONS = 2  # of one run of the script: a check-out and a return
 
@@ -23,8 +26,7 @@ class Desk:
 
     floor: dict[int, list[float]] = field(default_factory=lambda: {MANY: [], 1: []})  # clients -> per second
     product: dict[int, list[load.Result]] = field(default_factory=lambda: {MANY: [], 1: []})
-    by_token: list[load.Result] = field(default_factory=list)
-    by_key: list[load.Result] = field(default_factory=list)
+    signed_in: dict[str, list[load.Result]] = field(default_factory=lambda: {way: [] for way in WAYS})
     keyed: list[load.Result] = field(default_factory=list)
     with_housekeeper: list[load.Result] = field(default_factory=list)
     web_cpu: list[float] = field(default_factory=list)  # seconds for one operation, by 16 clients
@@ -63,10 +65,15 @@ def measure(
             done = result.requests_in_all
             into.web_cpu.append((after[0] - before[0]) / done)
             into.database_cpu.append((after[1] - before[1]) / done)
-            progress.step(f"desk: signed in, {MANY} clients, by token, then by key")
-            for credential, found in ((closed.token, into.by_token), (closed.key, into.by_key)):
-                library.settle(connection)
-                found.append(_product(closed.web, MANY, turn, credential=credential))
+    progress.step(f"desk: open and signed in, {MANY} clients")
+    for _ in range(SHORT_ROUNDS):
+        for way, server, credential in (
+            ("open", web, ""),
+            ("token", closed.web, closed.token),
+            ("key", closed.web, closed.key),
+        ):
+            library.settle(connection)
+            into.signed_in[way].append(_product(server, MANY, turn, credential=credential, seconds=SHORT))
     progress.step(f"desk: service, {MANY} clients, with keys")
     library.settle(connection)
     into.keyed.append(_product(web, MANY, turn, keyed=True))
@@ -87,5 +94,13 @@ def _floor(postgres: Postgres, clients: int) -> float:
     return OPERATIONS * places.pgbench(postgres, SCRIPT, clients=clients, seconds=SECONDS, given=given)
 
 
-def _product(web: places.Web, clients: int, turn: int, *, keyed: bool = False, credential: str = "") -> load.Result:
-    return load.run(load.Plan(web.port, "desk", clients, SECONDS, keyed=keyed, credential=credential, seed=turn))
+def _product(
+    web: places.Web,
+    clients: int,
+    turn: int,
+    *,
+    keyed: bool = False,
+    credential: str = "",
+    seconds: float = SECONDS,
+) -> load.Result:
+    return load.run(load.Plan(web.port, "desk", clients, seconds, keyed=keyed, credential=credential, seed=turn))

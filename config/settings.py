@@ -123,7 +123,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "corsheaders.middleware.CorsMiddleware",
+    "config.api.middleware.CorsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "config.api.middleware.OptionalSlashMiddleware",
     "config.api.middleware.SafeHeadersMiddleware",

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
+from corsheaders import middleware as cors
 from django.conf import settings
 from django.contrib.messages import middleware as messages
 from django.http import HttpRequest, HttpResponse
@@ -28,6 +29,13 @@ class OptionalSlashMiddleware:
             request.path_info += "/"
             request.path += "/"
         return self.get_response(request)
+
+
+class CorsMiddleware(cors.CorsMiddleware):
+    """Takes no time where no other site may call: it would look into the headers of every answer."""
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        return super().__call__(request) if settings.CORS_ALLOWED_ORIGINS else self.get_response(request)
 
 
 class SafeHeadersMiddleware:
