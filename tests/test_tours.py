@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -44,7 +45,7 @@ def answered(steps: list[tuple[str, str]], url: str) -> list[str]:
     """What each command says, all in one shell, as they would be typed."""
     host = url.removeprefix("http://")
     script = "".join(f"{command}\necho\necho '{NEXT}'\n" for command, _ in steps)
-    script = script.replace("localhost:8000", host).replace(".venv/bin/python", sys.executable)
+    script = script.replace("localhost:8000", host).replace(".venv/bin/python", shlex.quote(sys.executable))
     environment = os.environ | {"DATABASE_URL": url_of(connection.settings_dict["NAME"])}
     done = subprocess.run(
         ["/bin/sh", "-c", script], cwd=ROOT, env=environment, check=True, capture_output=True, text=True
