@@ -49,6 +49,19 @@ MEMBER = [
 OVERRIDE = ["override", "override_reason"]
 # Method, address, the fields, and a body that is valid but for the field that is tried.
 ENDPOINTS = [
+    (
+        "POST",
+        "/api/register/",
+        ["username", "password", "email", "name", "first_name", "last_name"],
+        {"username": "ada", "password": "a staple, correct", "email": "ada@example.org"},
+    ),
+    ("POST", "/api/users/", ["name", "first_name", "last_name", "email"], {"name": "x"}),
+    ("POST", "/api/token/", ["username", "password"], {"username": "x", "password": "y"}),
+    ("POST", "/api/token/refresh/", ["refresh"], {}),
+    ("POST", "/api/token/verify/", ["token"], {}),
+    ("POST", "/api/token/blacklist/", ["refresh"], {}),
+    ("POST", "/api/me/password/", ["current", "new"], {"current": "x", "new": "y"}),
+    ("POST", "/api/keys/", ["name", "scopes", "expires_at"], {"name": "x", "scopes": ["catalogue:read"]}),
     ("POST", "/api/books/", [*BOOK, "copies", "branch"], {"title": "x"}),
     ("PUT", "/api/books/{book}/", BOOK, {"title": "x"}),
     ("PATCH", "/api/books/{book}/", BOOK, {}),
