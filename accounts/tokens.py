@@ -99,7 +99,7 @@ def renew(*, refresh: str) -> Pair:
 def end(*, refresh: str) -> None:
     """Make a refresh token useless. Raises TokenInvalid when it is already."""
     token = valid(RefreshToken, refresh)
-    account_of(token)
+    _locked(account_of(token))
     _use_up(token)
 
 
@@ -132,6 +132,7 @@ def end_sign_ins(user: User) -> None:
 def forget_account(user: User) -> None:
     """Remove an account with its tokens, its keys, and its failed sign-ins. Inside an operation."""
     require_transaction()
+    User.objects.select_for_update(no_key=True).get(pk=user.pk)  # whoever signs in or renews just now comes first
     OutstandingToken.objects.filter(user=user).delete()
     LogEntry.objects.filter(content_type=ContentType.objects.get_for_model(User), object_id=user.pk).delete()
     names = Q(username__iexact=user.username) | (Q(username__iexact=user.email) if user.email else Q())

@@ -88,6 +88,7 @@ def test_an_account_may_go_while_it_signs_in_and_changes_its_password(settings):
                 partial(delete, member_id=member.pk, at=NOW),
                 *[partial(pair_for, member.user)] * 3,
                 partial(renew, refresh=refresh),
+                partial(end, refresh=pair_for(member.user).refresh),
                 partial(change_password, member.user, password="another staple"),
             ]
         )
