@@ -89,6 +89,26 @@ POST    api/reservations/<id:reservation_id>/resume/     own      circulation:wr
 POST    api/reservations/<id:reservation_id>/reorder/    staff    circulation:write  -         write
 POST    api/reservations/<id:reservation_id>/fulfill/    own      circulation:write  borrow    write
 GET     api/statistics/                                  staff    circulation:read   -         read
+
+POST    api/borrow/                                      own      circulation:write  borrow    write
+POST    api/return/                                      own      circulation:write  return    write
+GET     api/users/<id:member_id>/borrowed/               own      circulation:read   -         read
+
+PUT     api/books/borrow/                                own      circulation:write  borrow    write
+GET     api/admin/books/                                 staff    circulation:read   -         read
+POST    api/admin/books/                                 staff    catalogue:write    -         write
+PUT     api/admin/books/                                 staff    catalogue:write    -         write
+DELETE  api/admin/books/<id:book_id>/                    staff    catalogue:write    -         write
+GET     api/admin/books/borrowed/                        staff    circulation:read   -         read
+GET     api/admin/books/unavailable/                     staff    circulation:read   -         read
+GET     api/admin/users/                                 staff    members:read       -         read
+GET     api/admin/users/borrowed-books/                  staff    circulation:read   -         read
+GET     api/admin/users/<id:member_id>/borrowed-books/   staff    circulation:read   -         read
+
+POST    api/reservations/reserve/                        own      circulation:write  reserve   write
+POST    api/reservations/<id:reservation_id>/return_book/  own    circulation:write  return    write
+POST    reserve/                                         own      circulation:write  reserve   write
+GET     status/<id:book_id>/                             anyone   catalogue:read     -         read
 """
 # fmt: on
 

@@ -10,6 +10,7 @@ from django.db.models import F, Q
 
 from events.models import OF_THE_DESK, Event
 from library.models import Book, Copy, Member
+from reservations.models import Reservation
 
 
 class LoanQuerySet(models.QuerySet["Loan"]):
@@ -25,6 +26,11 @@ class LoanQuerySet(models.QuerySet["Loan"]):
 
     def of(self, member: Member) -> LoanQuerySet:
         return self.filter(member=member)
+
+    def made_of(self, reservation: Reservation) -> LoanQuerySet:
+        """The loan that a reservation ended with."""
+        told = Event.objects.filter(book_id=reservation.book_id, kind=Event.Kind.FULFIL, reservation_id=reservation.pk)
+        return self.filter(pk__in=told.values("loan_id"))
 
 
 class Loan(models.Model):

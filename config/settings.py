@@ -288,10 +288,17 @@ SPECTACULAR_SETTINGS = {
         {"name": "members", "description": "Who may borrow."},
         {"name": "circulation", "description": "Check-out, return, renewal; loans and events."},
         {"name": "reservations", "description": "The line for a title: first come, first served."},
+        {"name": "simple borrowing", "description": "Users who borrow and return books, in two requests."},
+        {
+            "name": "two services",
+            "description": "What an admin's service and a public one ask: books, and who has them.",
+        },
+        {"name": "partner libraries", "description": "A copy kept until a date, here or at another library."},
     ],
     "ENUM_NAME_OVERRIDES": {
         "CopyStatus": "library.models.Copy.Status",
         "ReservationStatus": "reservations.models.Reservation.Status",
+        "BookStatus": "integrations.contracts.two_services.STATUSES",
     },
 }
 

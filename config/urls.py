@@ -22,6 +22,7 @@ urlpatterns = [
     path("api/", include("circulation.api.urls")),
     path("api/", include("library.api.urls")),
     path("api/", include("accounts.api.urls")),
+    path("", include("integrations.contracts.urls")),
     path("", RedirectView.as_view(url="/api/docs/")),
     path("admin/", admin.site.urls),
     path("health", health.everything),

@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Max
+from django.db.models import Case, Max, When
 from django.utils import timezone
 
 from events.exceptions import Busy
@@ -86,11 +86,12 @@ def shelving_as_of(moment: datetime) -> Iterator[None]:
         _shelved_at.reset(token)
 
 
-def set_aside(reservation: Reservation, copy: Copy, *, book: Book, at: datetime) -> None:
-    """Put a free copy on the hold shelf for a waiting member, for as long as their policy says."""
+def set_aside(reservation: Reservation, copy: Copy, *, book: Book, at: datetime, until: datetime | None = None) -> None:
+    """Put a free copy on the hold shelf for a waiting member, for as long as their policy says unless told."""
     member = reservation.member
     assert member is not None  # a live reservation has its member, by constraint
-    shelf_until = copy.branch.end_of_day(_shelved_at.get() or at, days=policy_for(member, book).shelf_days)
+    days = policy_for(member, book).shelf_days
+    shelf_until = until or copy.branch.end_of_day(_shelved_at.get() or at, days=days)
     copy.move(Copy.Status.ON_HOLD_SHELF, holder=member)
     reservation.move(Status.READY, at=at, copy=copy, shelf_until=shelf_until)
     record(_event(Event.Kind.HOLD, reservation, at, copy_id=copy.pk, shelf_until=shelf_until.isoformat()))
@@ -220,6 +221,35 @@ def reserve(
     reservation = join_line(
         member, book, at=at, needed_by=needed_by, branch=branch, overridden=override.payload(overridden)
     )
+    settle(book, at=at)
+    reservation.refresh_from_db()
+    return reservation
+
+
+@operation
+def reserve_until(
+    *,
+    member_id: int,
+    book_id: int,
+    until: datetime,
+    at: datetime,
+    branch: Branch | None = None,
+    override: Override = NO_OVERRIDE,
+) -> Reservation:
+    """Have a free copy set aside until a moment, one of that branch if there is; or join the line until then.
+
+    A copy is free when nobody eligible waits for it. Raises every reason of `line_refusals`.
+    """
+    member, book = locks.lock_member_and_book(member_id, book_id=book_id)
+    overridden = refuse(line_refusals(member, book, at=at), override)
+    is_free = unserved(book, at=at) < 0
+    reservation = join_line(
+        member, book, at=at, needed_by=until, branch=branch, overridden=override.payload(overridden)
+    )
+    if is_free:
+        free = Copy.objects.filter(book=book, status=Copy.Status.AVAILABLE).select_related("branch")
+        here = Case(When(branch=reservation.branch_id, then=0), default=1)
+        set_aside(reservation, free.order_by(here, "id")[0], book=book, at=at, until=until)
     settle(book, at=at)
     reservation.refresh_from_db()
     return reservation

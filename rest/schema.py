@@ -49,6 +49,8 @@ class EnvelopeSchema(AutoSchema):
 
     def _get_response_for_code(self, serializer: Any, status_code: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
         response: dict[str, Any] = super()._get_response_for_code(serializer, status_code, *args, **kwargs)  # type: ignore[no-untyped-call]
+        if cast(Any, self.view).is_bare:
+            return response
         content = response.get("content", {})
         content.pop("application/problem+json", None)
         for media in content.values():

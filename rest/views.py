@@ -19,6 +19,7 @@ class DeskView(APIView):
     """A resource or an action of the API."""
 
     tag: ClassVar[str]  # its section of the API description
+    is_bare: ClassVar[bool] = False  # its successful answers come without the envelope
 
     @property
     def default_response_headers(self) -> dict[str, str]:

@@ -20,8 +20,7 @@ from circulation.api.serializers import (
     ReturnedOut,
     ReturnInput,
     day,
-    given_back_data,
-    next_data,
+    returned_data,
 )
 from circulation.exceptions import LoanNotFound, NotYourLoan
 from circulation.models import Loan
@@ -48,7 +47,7 @@ CHECK_OUT_REFUSALS = [
 def lent_or_queued(result: Lent | Queued) -> Answer:
     """What a check-out answers."""
     if isinstance(result, Lent):
-        return Answer({"outcome": "lent", "loan": shown(LoanOut, result.loan)}, _lent_to(result.loan), status=201)
+        return Answer({"outcome": "lent", "loan": shown(LoanOut, result.loan)}, lent_to(result.loan), status=201)
     [data] = reservation_data([result.reservation], cached=False)
     member = result.reservation.member
     assert member is not None
@@ -69,24 +68,27 @@ def would_return(result: Returned) -> str:
 
 
 def returned(result: Returned) -> Answer:
-    """What a return answers, and what to do with the copy."""
-    loan, step = result.loan, result.next
-    data = {"loan": shown(LoanOut, loan), "next": next_data(step)}
-    copy = loan.copy.barcode
-    if step.reservation is None or step.reservation.member is None:
-        return Answer(data, f"Copy {copy} returned. Put it back on the shelf.")
-    name = step.reservation.member.name
-    if step.action == "lend":
-        return Answer(data, f"Copy {copy} returned and lent to {name}, who was first in line.")
-    return Answer(data, f"Copy {copy} returned. Put it on the hold shelf for {name}.")
+    """What a return answers to staff, and what to do with the copy."""
+    return Answer(returned_data(result, for_staff=True), return_told(result, for_staff=True))
 
 
 def given_back(result: Returned) -> Answer:
     """What a return answers to the member themselves."""
-    message = f"Copy {result.loan.copy.barcode} returned. Thank you."
-    if result.next.action != "shelve":
-        message += " Somebody is waiting for it: please leave it at the desk."
-    return Answer(given_back_data(result), message)
+    return Answer(returned_data(result, for_staff=False), return_told(result, for_staff=False))
+
+
+def return_told(result: Returned, *, for_staff: bool) -> str:
+    """What is said of a return. Whoever comes next is named to staff only."""
+    copy, step = result.loan.copy.barcode, result.next
+    if not for_staff:
+        waiting = "" if step.action == "shelve" else " Somebody is waiting for it: please leave it at the desk."
+        return f"Copy {copy} returned. Thank you.{waiting}"
+    if step.reservation is None or step.reservation.member is None:
+        return f"Copy {copy} returned. Put it back on the shelf."
+    name = step.reservation.member.name
+    if step.action == "lend":
+        return f"Copy {copy} returned and lent to {name}, who was first in line."
+    return f"Copy {copy} returned. Put it on the hold shelf for {name}."
 
 
 def loan_meant(view: OperationView, asked: dict[str, Any]) -> dict[str, Any]:
@@ -113,10 +115,11 @@ def renewed(loan: Loan) -> Answer:
 
 def fulfilled(loan: Loan) -> Answer:
     """What a fulfilment answers."""
-    return Answer(shown(LoanOut, loan), _lent_to(loan))
+    return Answer(shown(LoanOut, loan), lent_to(loan))
 
 
-def _lent_to(loan: Loan) -> str:
+def lent_to(loan: Loan) -> str:
+    """What is said of a check-out."""
     assert loan.member is not None
     return f"Copy {loan.copy.barcode} lent to {loan.member.name} until {day(loan)}."
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter
@@ -22,7 +22,7 @@ from library.models import Member
 from library.search import members_like
 from library.services import branch_named, enrol, member_category_named, member_revision
 from rest.answers import Answer, etag
-from rest.pagination import Orderings, PageRequest, page_data, paginate
+from rest.pagination import Orderings, Page, PageRequest, page_data, paginate
 from rest.schema import endpoint, page_of, page_query
 from rest.serializers import shown, written
 
@@ -55,25 +55,33 @@ def _enrolled(member: Member) -> Answer:
     return _answer(member, message, status=201, headers={"Location": f"/api/members/{member.pk}/"})
 
 
+MEMBERS_QUERY = [
+    OpenApiParameter(
+        "search", str, description="A card number, an e-mail address, or beginnings of the first and last name."
+    ),
+    *page_query(ORDERINGS, "id"),
+]
+
+
+def members_found(view: OperationView, members: QuerySet[Member]) -> Page[Member]:
+    """A page of these members, narrowed by `?search=`."""
+    if text := view.query(MemberQuery).get("search"):
+        members = members_like(members, text)
+    rows = members.select_related("category", "branch")
+    return paginate(rows, PageRequest.of(view.request, ORDERINGS, "id"), ORDERINGS)
+
+
 class MemberList(OperationView):
     tag = "members"
 
     @endpoint(
         name="members_list",
         summary="Search and list members",
-        query=[
-            OpenApiParameter(
-                "search", str, description="A card number, an e-mail address, or beginnings of the first and last name."
-            ),
-            *page_query(ORDERINGS, "id"),
-        ],
+        query=MEMBERS_QUERY,
         answers={200: page_of(MemberOut)},
     )
     def get(self, request: Request) -> Answer:
-        rows = Member.objects.select_related("category", "branch")
-        if text := self.query(MemberQuery).get("search"):
-            rows = members_like(rows, text)
-        page = paginate(rows, PageRequest.of(request, ORDERINGS, "id"), ORDERINGS)
+        page = members_found(self, Member.objects.all())
         results = written(MemberOut, page.rows)
         return Answer(page_data(request, page.next, page.previous, page.count, results))
 
@@ -157,7 +165,8 @@ class OfMember(OperationView):
 
     tag = "members"
 
-    def _require(self, member_id: int) -> None:
+    def require(self, member_id: int) -> None:
+        """Raise MemberNotFound if there is no such member for this caller."""
         self.require_visible(member_id)
         if not Member.objects.filter(pk=member_id).exists():
             raise MemberNotFound(member_id)
@@ -172,7 +181,7 @@ class MemberLoans(OfMember):
         refusals=["MEMBER_NOT_FOUND"],
     )
     def get(self, request: Request, member_id: int) -> Answer:
-        self._require(member_id)
+        self.require(member_id)
         return Answer(loan_page(request, Loan.objects.active().filter(member=member_id), default="due_at"))
 
 
@@ -185,5 +194,5 @@ class MemberHistory(OfMember):
         refusals=["MEMBER_NOT_FOUND"],
     )
     def get(self, request: Request, member_id: int) -> Answer:
-        self._require(member_id)
+        self.require(member_id)
         return Answer(loan_page(request, Loan.objects.filter(member=member_id), default="-id"))

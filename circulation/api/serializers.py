@@ -149,9 +149,10 @@ class EventOut(serializers.Serializer[CirculationEvent]):
     payload = serializers.JSONField()
 
 
-def given_back_data(result: Returned) -> dict[str, Any]:
-    """A `ReturnedOut` for the member who returned it: who comes next is not their business."""
-    return {"loan": shown(LoanOut, result.loan), "next": {"action": result.next.action}}
+def returned_data(result: Returned, *, for_staff: bool) -> dict[str, Any]:
+    """A `ReturnedOut`. Who comes next is not the business of the member who returned it."""
+    step = next_data(result.next) if for_staff else {"action": result.next.action}
+    return {"loan": shown(LoanOut, result.loan), "next": step}
 
 
 def day(loan: Loan) -> str:

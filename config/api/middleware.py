@@ -15,7 +15,7 @@ from accounts.permissions import address
 from accounts.throttling import counted, is_counted
 from config.api import errors
 
-SLASHED = ("/api/", "/admin/")
+SLASHED = ("/api/", "/admin/", "/reserve/", "/status/")
 
 
 class OptionalSlashMiddleware:
@@ -49,7 +49,7 @@ class SafeHeadersMiddleware:
         response.headers.setdefault("Content-Security-Policy", settings.CONTENT_SECURITY_POLICY)
         for name, value in getattr(request, "rate_limit", {}).items():
             response[name] = value
-        if request.path_info.startswith("/api/") and not is_for_everybody(request):
+        if not is_for_everybody(request):
             response["Cache-Control"] = "no-store"
         return response
 

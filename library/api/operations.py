@@ -71,13 +71,13 @@ class OperationView(DeskView):
         if self.only_member not in (None, member_id):
             raise MemberNotFound(member_id)
 
-    def for_member(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """What was asked, with the member it is for: oneself unless named. Staff must name somebody."""
+    def for_member(self, asked: dict[str, Any], *, named: str = "member_id") -> dict[str, Any]:
+        """What was asked, with the member it is for: oneself unless `named`. Staff must name somebody."""
         if "member_id" in asked:
             self.require_visible(asked["member_id"])
             return asked
         if self.only_member is None:
-            raise ValidationError({"member_id": ["This field is required."]}, code="required")
+            raise ValidationError({named: ["This field is required."]}, code="required")
         return asked | {"member_id": self.only_member}
 
     def change(self, operation: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:

@@ -89,9 +89,14 @@ class BookList(OperationView):
         example=EXAMPLE,
     )
     def post(self, request: Request) -> HttpResponseBase:
-        fields = self.parsed(NewBookInput)
-        fields["branch"] = branch_named(fields.get("branch"))
-        return self.perform(add_title, _added, would="add", at=timezone.now(), **fields)
+        return add(self)
+
+
+def add(view: OperationView) -> HttpResponseBase:
+    """Add the title that a request describes."""
+    fields = view.parsed(NewBookInput)
+    fields["branch"] = branch_named(fields.get("branch"))
+    return view.perform(add_title, _added, would="add", at=timezone.now(), **fields)
 
 
 def _catalogue_page(asked: dict[str, Any], page: PageRequest) -> dict[str, Any]:
@@ -181,8 +186,13 @@ class BookDetail(OperationView):
         versioned=True,
     )
     def delete(self, request: Request, book_id: int) -> Answer:
-        book = self.change(titles.withdraw_title, book_id=book_id, at=timezone.now(), expected=self.expected_revision())
-        return Answer(None, f"“{book.title}” withdrawn.")
+        return withdraw(self, book_id)
+
+
+def withdraw(view: OperationView, book_id: int) -> Answer:
+    """Take the title out of the library, in the version that a request expects."""
+    book = view.change(titles.withdraw_title, book_id=book_id, at=timezone.now(), expected=view.expected_revision())
+    return Answer(None, f"“{book.title}” withdrawn.")
 
 
 def _catalogue_of(book_ids: list[int]) -> dict[int, Any]:

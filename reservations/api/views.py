@@ -34,6 +34,16 @@ from rest.serializers import IdentifierInQuery
 
 ORDERINGS: Orderings = {"id": F("pk"), "placed_at": F("placed_at")}
 QUEUE_SHOWS = 1000
+JOIN_REFUSALS = [
+    "MEMBER_NOT_FOUND",
+    "BOOK_NOT_FOUND",
+    "MEMBER_BLOCKED",
+    "MEMBER_EXPIRED",
+    "RESERVATION_EXISTS",
+    "RESERVATION_LIMIT_REACHED",
+    "ALREADY_BORROWED",
+    "COPY_NOT_CIRCULATING",
+]
 
 
 class ReservationQuery(serializers.Serializer[Any]):
@@ -91,17 +101,7 @@ class ReservationList(OperationView):
         description="Only while nothing is free: a free copy can be borrowed at once.",
         request=ReservationInput,
         answers={201: ReservationOut},
-        refusals=[
-            "MEMBER_NOT_FOUND",
-            "BOOK_NOT_FOUND",
-            "MEMBER_BLOCKED",
-            "MEMBER_EXPIRED",
-            "RESERVATION_EXISTS",
-            "RESERVATION_LIMIT_REACHED",
-            "ALREADY_BORROWED",
-            "COPY_NOT_CIRCULATING",
-            "COPY_AVAILABLE",
-        ],
+        refusals=[*JOIN_REFUSALS, "COPY_AVAILABLE"],
         keyed=True,
         example={"member_id": 3, "book_id": 1, "needed_by": "2030-12-31"},
     )

@@ -1,4 +1,4 @@
-"""Every address below /api with the methods that it serves, for tests that ask all of them alike."""
+"""Every address of the API with the methods that it serves, for tests that ask all of them alike."""
 
 READ = {"GET", "HEAD", "OPTIONS"}
 ROUTES = {
@@ -49,6 +49,21 @@ ROUTES = {
     "/api/reservations/{reservation}/reorder/": {"POST"},
     "/api/reservations/{reservation}/fulfill/": {"POST"},
     "/api/statistics/": {"GET"},
+    "/api/borrow/": {"POST"},
+    "/api/return/": {"POST"},
+    "/api/users/{member}/borrowed/": {"GET"},
+    "/api/books/borrow/": {"PUT"},
+    "/api/admin/books/": {"GET", "POST", "PUT"},
+    "/api/admin/books/{book}/": {"DELETE"},
+    "/api/admin/books/borrowed/": {"GET"},
+    "/api/admin/books/unavailable/": {"GET"},
+    "/api/admin/users/": {"GET"},
+    "/api/admin/users/borrowed-books/": {"GET"},
+    "/api/admin/users/{member}/borrowed-books/": {"GET"},
+    "/api/reservations/reserve/": {"POST"},
+    "/api/reservations/{reservation}/return_book/": {"POST"},
+    "/reserve/": {"POST"},
+    "/status/{book}/": {"GET"},
 }
 LISTS = [
     "/api/keys/",
@@ -64,6 +79,13 @@ LISTS = [
     "/api/circulation/events/",
     "/api/loans/",
     "/api/reservations/",
+    "/api/users/{member}/borrowed/",
+    "/api/admin/books/",
+    "/api/admin/books/borrowed/",
+    "/api/admin/books/unavailable/",
+    "/api/admin/users/",
+    "/api/admin/users/borrowed-books/",
+    "/api/admin/users/{member}/borrowed-books/",
 ]
 
 

@@ -1,0 +1,184 @@
+"""A copy kept until a date, at this library or at another; and which libraries have a title.
+
+`POST /api/register/` and `/api/token/` of that specification are the native ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from circulation.api.desk import return_told, would_return
+from circulation.api.serializers import LoanOut
+from circulation.exceptions import CopyNotOnLoan
+from circulation.models import Loan
+from circulation.services import Returned, return_copy
+from library.api.operations import OperationView
+from library.api.serializers import OverrideInput
+from library.exceptions import BookNotFound, BranchNotFound
+from library.models import Book
+from library.services import branch_named
+from reservations.api.serializers import NoInput, ReservationOut, in_zone_of, reservation_data
+from reservations.api.views import JOIN_REFUSALS, reserved, visible
+from reservations.exceptions import ReservationNotFound
+from reservations.models import Reservation
+from reservations.services import cancel, reserve_until
+from rest.answers import Answer
+from rest.schema import endpoint
+from rest.serializers import Identifier, Moment, Text, shown
+from rest.views import DeskView
+
+LONGEST = timedelta(days=366)  # that a free copy is kept from everybody else
+KEPT = (
+    "A free copy is set aside until then (`ready`). With none free one joins the line (`waiting`), and leaves it then."
+)
+EXAMPLE = {"book_id": 1, "reserved_until": "2030-12-31T23:59:59", "library": "Main Library"}
+
+
+class ReserveInput(OverrideInput):
+    """A title, until when a copy is to be kept, and where."""
+
+    member_id = Identifier(required=False, help_text="By default whoever is signed in; staff must name somebody.")
+    book_id = Identifier()
+    reserved_until = Moment(help_text="Without a zone it is the library's time; a mere date means its end.")
+    library = Text(required=False, max_length=120, help_text="By its name; the member's own by default.")
+
+    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
+        data = super().validate(data)
+        name = data.pop("library", None)
+        try:
+            data["branch"] = None if name is None else branch_named(name)
+        except BranchNotFound as error:
+            raise serializers.ValidationError(
+                {"library": f"There is no library {name!r}, neither here nor among the partners."},
+                code="does_not_exist",
+            ) from error
+        until = data["until"] = in_zone_of(data["branch"], data.pop("reserved_until"))
+        if until <= timezone.now():
+            raise serializers.ValidationError({"reserved_until": "This moment has passed."}, code="past")
+        if until > timezone.now() + LONGEST:
+            raise serializers.ValidationError({"reserved_until": "At most a year ahead."}, code="too_late")
+        return data
+
+
+def reserve(view: OperationView) -> HttpResponseBase:
+    """Reserve what a request asks for."""
+    asked = view.for_member(view.parsed(ReserveInput))
+    return view.perform(reserve_until, reserved, would="reserve", at=timezone.now(), **asked)
+
+
+class Reserve(OperationView):
+    tag = "partner libraries"
+
+    @endpoint(
+        name="reserve_until",
+        summary="Have a copy kept until a date",
+        description=KEPT,
+        request=ReserveInput,
+        answers={201: ReservationOut},
+        refusals=JOIN_REFUSALS,
+        keyed=True,
+        example=EXAMPLE,
+    )
+    def post(self, request: Request) -> HttpResponseBase:
+        return reserve(self)
+
+
+class ReserveAnywhere(OperationView):
+    tag = "partner libraries"
+
+    @endpoint(
+        name="reserve_anywhere",
+        summary="Have a copy kept at whichever library has one",
+        description=f"{KEPT} This library is asked first.",
+        request=ReserveInput,
+        answers={201: ReservationOut},
+        refusals=JOIN_REFUSALS,
+        keyed=True,
+        example=EXAMPLE,
+    )
+    def post(self, request: Request) -> HttpResponseBase:
+        return reserve(self)
+
+
+class ReturnedBookOut(serializers.Serializer[Any]):
+    """What was given back: the copy that was set aside, or the loan that came of it."""
+
+    reservation = ReservationOut()
+    loan = LoanOut(allow_null=True)
+
+
+class ReturnBook(OperationView):
+    tag = "partner libraries"
+
+    @endpoint(
+        name="reservations_return_book",
+        summary="Give a reserved book back",
+        description="The copy that is set aside, or, once it was collected, the loan that came of it.",
+        request=NoInput,
+        answers={200: ReturnedBookOut},
+        refusals=["RESERVATION_NOT_FOUND", "RESERVATION_CLOSED", "COPY_NOT_ON_LOAN"],
+        keyed=True,
+    )
+    def post(self, request: Request, reservation_id: int) -> HttpResponseBase:
+        self.parsed(NoInput)
+        reservation = visible(self).filter(pk=reservation_id).first()
+        if reservation is None:
+            raise ReservationNotFound(reservation_id)
+        # Which of the two it is may change until the lock is held. Either operation then refuses, and nothing is done.
+        loan_id = Loan.objects.made_of(reservation).values_list("pk", flat=True).first()
+        if loan_id is not None:
+            return self.perform(
+                return_copy, self._returned(reservation), would=would_return, loan_id=loan_id, at=timezone.now()
+            )
+        if reservation.status in (Reservation.Status.WAITING, Reservation.Status.SUSPENDED):
+            raise CopyNotOnLoan("Nothing was set aside for this reservation yet. To leave the line, cancel it.")
+        return self.perform(
+            cancel, _set_free, would="cancel", reservation_id=reservation_id, at=timezone.now(), reason="given back"
+        )
+
+    def _returned(self, reservation: Reservation) -> Callable[[Returned], Answer]:
+        def answer(result: Returned) -> Answer:
+            [data] = reservation_data([reservation], cached=False)
+            message = return_told(result, for_staff=self.caller.is_staff)
+            return Answer({"reservation": data, "loan": shown(LoanOut, result.loan)}, message)
+
+        return answer
+
+
+def _set_free(reservation: Reservation) -> Answer:
+    [data] = reservation_data([reservation], cached=False)
+    return Answer(
+        {"reservation": data, "loan": None}, f"The copy of “{data['title']}” that was set aside is free again."
+    )
+
+
+class StatusOut(serializers.Serializer[Any]):
+    """Which libraries have a title free. One that cannot answer is null."""
+
+    book_id = serializers.IntegerField()
+    availability = serializers.DictField(child=serializers.BooleanField(allow_null=True))
+
+
+class Status(DeskView):
+    tag = "partner libraries"
+    is_bare = True
+
+    @endpoint(
+        name="status",
+        summary="Which partner libraries have a title free",
+        description="By their names. One that cannot answer is `null`.",
+        answers={200: StatusOut},
+        refusals=["BOOK_NOT_FOUND"],
+    )
+    def get(self, request: Request, book_id: int) -> Response:
+        if not Book.objects.held().filter(pk=book_id).exists():
+            raise BookNotFound(book_id)
+        return Response({"book_id": book_id, "availability": {}})
