@@ -127,7 +127,7 @@ def test_what_a_client_may_add_is_described(document, route, method):
     names = {parameter["name"] for parameter in described.get("parameters", [])}
 
     is_borrowing = route == "/api/books/borrow/"  # a PUT, but one that is done once for each time it is sent
-    is_keyed = method == "post" and route not in ONCE_ANYWAY or is_borrowing
+    is_keyed = (method == "post" and route not in ONCE_ANYWAY) or is_borrowing
     assert ("Idempotency-Key" in names) == is_keyed
     assert ("dry_run" in names) == is_keyed
     is_versioned = method in ("put", "patch", "delete") and route != "/api/keys/{key}/" and not is_borrowing
