@@ -15,7 +15,7 @@ from django.db.models import Model
 from django.utils import timezone
 
 from circulation.models import Loan
-from library.models import Book, Branch, Copy, LoanPolicy, Member
+from library.models import Book, Branch, Copy, LoanPolicy, Member, written_columns
 
 M = TypeVar("M", bound=Model)
 
@@ -71,9 +71,7 @@ LEFT JOIN chosen ON true
 LEFT JOIN library_branch branch ON branch.id = chosen.branch_id
 """
 
-_LOAN, _ITEM, _BRANCH, _MEMBER = (
-    [field.attname for field in model._meta.concrete_fields] for model in (Loan, Copy, Branch, Member)
-)
+_LOAN, _ITEM, _BRANCH, _MEMBER = map(written_columns, (Loan, Copy, Branch, Member))
 
 
 def _columns(**names_of: list[str]) -> str:

@@ -238,7 +238,7 @@ class OperationAdmin(DeskAdmin):
 
 def titles_like(books: QuerySet[Book], text: str) -> QuerySet[Book]:
     """Titles as the catalogue finds them, and withdrawn ones."""
-    words = books.filter(search_vector=search.Beginnings(text, config="circdesk"))
+    words = books.filter(search.words_of(text))
     return words if words.exists() else search.found(books, text)
 
 
@@ -246,10 +246,9 @@ def concerning(rows: QuerySet[Any], text: str) -> QuerySet[Any]:
     """Rows about the copy with this barcode; else about members or titles that are found by this text."""
     if copy := Copy.objects.filter(barcode=text).first():
         return rows.filter(copy=copy)
-    words = search.Beginnings(text, config="circdesk")
     return rows.filter(
         Q(member__in=search.members_like(Member.objects.all(), text).values("pk"))
-        | Q(book__in=Book.objects.filter(search_vector=words).values("pk"))
+        | Q(book__in=Book.objects.filter(search.words_of(text)).values("pk"))
     )
 
 

@@ -13,10 +13,9 @@ from django.db import connection
 
 from events.operations import require_transaction
 from library.exceptions import BookNotFound, CopyNotFound, MemberNotFound
-from library.models import Book, Copy, Member
+from library.models import Book, Copy, Member, written_columns
 
-_MEMBER = [field.attname for field in Member._meta.concrete_fields]
-_BOOK = [field.attname for field in Book._meta.concrete_fields if field.name != "search_vector"]
+_MEMBER, _BOOK = written_columns(Member), written_columns(Book)
 _BOOK_COLUMNS = ", ".join(f"b.{name}" for name in _BOOK)
 _COLUMNS = ", ".join(f"m.{name}" for name in _MEMBER) + f", {_BOOK_COLUMNS}"
 

@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import reduce
 from operator import and_
 from typing import Any
 
-from django.contrib.postgres.search import SearchQuery
+from django.contrib.postgres.search import SearchQuery, SearchRank
 from django.db import connection
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Value
-from django.db.models.functions import Coalesce, Lower
+from django.db.models import (
+    Case,
+    Count,
+    Exists,
+    Expression,
+    FloatField,
+    Func,
+    IntegerField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Value,
+    When,
+)
+from django.db.models.functions import Cast, Coalesce, Greatest, Left, Lower, Round
 
+from library import isbn
+from library.folding import Folded
 from library.models import UNKNOWN_YEAR, Book, Branch, Copy, Member
 from rest.planning import planned_for_its_values
 
 FACETS = ("category", "publisher", "language")
 FACET_VALUES = 20
 FEW = 200  # titles that are looked up one by one
+BEGINS = Left("title_folded", 100)  # as titles are sorted
+BEST = 1000  # titles that are put in the order of their relevance
 
 
 class Beginnings(SearchQuery):
@@ -28,18 +46,68 @@ class Beginnings(SearchQuery):
     template = "replace(%(function)s(%(expressions)s)::text || ' ', ''' ', ''':* ')::tsquery"
 
 
+def words_of(text: str) -> Q:
+    """Whether title and author have all words of a text, or words that begin with them."""
+    return Q(search_vector=_beginnings(text))
+
+
+def _beginnings(text: str) -> Beginnings:
+    return Beginnings(Folded(Value(text)), config="circdesk")
+
+
 def found(books: QuerySet[Book], text: str) -> QuerySet[Book]:
-    """Titles with all these words or beginnings of words in title or author; if there are none, titles like them."""
+    """Titles with all these words or beginnings of words in title or author; if there are none, titles like them.
+
+    An ISBN finds the title that has it.
+    """
+    with suppress(ValueError):
+        return books.filter(isbn=isbn.normalised(text))
     if not any(character.isalnum() for character in text):
         return books.none()
-    words = Q(search_vector=Beginnings(text, config="circdesk"))
+    words = words_of(text)
     known = _first(FEW + 1, Book.objects.held().filter(words))
     if len(known) > FEW:
         return books.filter(words)
     if known:
         return books.filter(pk__in=known)
-    similar = books.alias(_title=Lower("title"), _authors=Lower("authors"))
-    return similar.filter(Q(_title__trigram_word_similar=text) | Q(_authors__trigram_word_similar=text))
+    like = Folded(Value(text))
+    return books.filter(Q(title_folded__trigram_word_similar=like) | Q(authors_folded__trigram_word_similar=like))
+
+
+def best(books: QuerySet[Book], text: str) -> QuerySet[Book]:
+    """Of the titles that a text was found in, those that may be the most relevant: all, or `BEST` of them.
+
+    To know the best of a hundred thousand, each would have to be read. Those that begin with the text are among them.
+    """
+    if books.query.is_empty():
+        return books
+    some = _first(BEST + 1, books)
+    if len(some) <= BEST:
+        return books.filter(pk__in=some)
+    beginning = books.alias(_begins=BEGINS).filter(_begins__startswith=Folded(Value(text))).order_by("_begins", "pk")
+    with planned_for_its_values():
+        first = list(beginning.values_list("pk", flat=True)[: BEST // 2])
+    return books.filter(pk__in=list(dict.fromkeys([*first, *some]))[:BEST])
+
+
+def relevance(text: str) -> Expression:
+    """How far a title is from what was looked for, for `best` titles: a whole number, the lowest for the nearest.
+
+    The very title comes first, then titles that begin with the text, then those with the words in the title before
+    those with words in the authors' names, shorter ones first; then titles that are merely like it.
+    """
+    wanted = Folded(Value(text))
+
+    def likeness(of: str) -> Func:
+        return Func(wanted, of, function="word_similarity", output_field=FloatField())
+
+    is_it = Case(When(title_folded=wanted, then=2.0), When(title_folded__startswith=wanted, then=1.0), default=0.0)
+    nearness = Case(
+        When(words_of(text), then=1.0 + is_it + SearchRank("search_vector", _beginnings(text), normalization=1)),
+        default=Greatest(likeness("title_folded"), likeness("authors_folded")),
+        output_field=FloatField(),
+    )
+    return Cast(Round(nearness * -1_000_000.0), IntegerField())
 
 
 def _first(count: int, books: QuerySet[Book]) -> list[int]:
@@ -60,7 +128,7 @@ def filtered(books: QuerySet[Book], asked: dict[str, Any]) -> QuerySet[Book]:
         if exact in asked:
             books = books.filter(**{exact: asked[exact]})
     if "author" in asked:
-        books = books.alias(_authors=Lower("authors")).filter(_authors__contains=Lower(Value(asked["author"])))
+        books = books.filter(authors_folded__contains=Folded(Value(asked["author"])))
     bounds = {"year_min": "_year__gte", "year_max": "_year__lte"}
     if years := {lookup: asked[name] for name, lookup in bounds.items() if name in asked}:
         books = books.alias(_year=Coalesce("published_year", UNKNOWN_YEAR)).filter(_year__gt=UNKNOWN_YEAR, **years)
@@ -70,8 +138,11 @@ def filtered(books: QuerySet[Book], asked: dict[str, Any]) -> QuerySet[Book]:
         branches = Branch.objects.filter(name__iexact=asked["branch"]).values_list("pk", flat=True)
         copies = copies.filter(branch__in=list(branches))
     if "available" in asked:
-        free = Exists(copies.filter(status=Copy.Status.AVAILABLE))
-        books = books.filter(free if asked["available"] else ~free)
+        free = copies.filter(status=Copy.Status.AVAILABLE)
+        if asked["available"]:
+            books = books.filter(Exists(free), in_circulation=True)
+        else:  # one condition, not two joined by OR, so that PostgreSQL can plan for it
+            books = books.filter(~Exists(free.filter(book__in_circulation=True)))
     if "branch" in asked:
         books = books.filter(Exists(copies))
     return found(books, asked["search"]) if asked.get("search") else books
@@ -95,11 +166,11 @@ def members_like(members: QuerySet[Member], text: str) -> QuerySet[Member]:
     words = text.split()
     if not words:
         return members.none()
-    members = members.alias(_email=Lower("email"), _first=Lower("first_name"), _last=Lower("last_name"))
+    members = members.alias(_email=Lower("email"))
     named = reduce(and_, map(_named, words)) | _named(text)  # a last name may be of several words
     return members.filter(Q(card_number=text) | (Q(_email=Lower(Value(text))) & ~Q(email="")) | named)
 
 
 def _named(beginning: str) -> Q:
-    lower = Lower(Value(beginning))
-    return Q(_last__startswith=lower) | Q(_first__startswith=lower)
+    folded = Folded(Value(beginning))
+    return Q(last_name_folded__startswith=folded) | Q(first_name_folded__startswith=folded)

@@ -166,8 +166,7 @@ class BookAdmin(OperationAdmin):
         except ValueError:
             pass
         if text.isdecimal() and len(text) <= 18:
-            words = search.Beginnings(text, config="circdesk")
-            return rows.filter(Q(pk=int(text)) | Q(search_vector=words))
+            return rows.filter(Q(pk=int(text)) | search.words_of(text))
         return titles_like(rows, text)
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:

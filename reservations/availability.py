@@ -27,6 +27,7 @@ class BranchAvailability(TypedDict):
 
 class Availability(TypedDict):
     """Of one title. `total` counts the copies that the library has: all but lost, missing and withdrawn ones.
+    `available` are those on the shelf, for whoever comes: none of a title that is out of circulation.
 
     `version` is the id of the title's last event; `due_at` lists when the copies on loan are due, soonest first.
     """
@@ -59,7 +60,7 @@ FROM library_book b
 LEFT JOIN LATERAL (
     SELECT branch.name AS branch,
            count(*) FILTER (WHERE copy.status NOT IN ('lost', 'missing', 'withdrawn')) AS total,
-           count(*) FILTER (WHERE copy.status = 'available') AS available,
+           count(*) FILTER (WHERE copy.status = 'available' AND b.in_circulation) AS available,
            count(*) FILTER (WHERE copy.status = 'on_loan') AS on_loan,
            count(*) FILTER (WHERE copy.status = 'on_hold_shelf') AS on_hold_shelf
     FROM library_copy copy JOIN library_branch branch ON branch.id = copy.branch_id

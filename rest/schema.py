@@ -5,7 +5,7 @@ An endpoint names the refusals that it can give; config/api/schema.py writes the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar, cast
 
@@ -16,7 +16,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
 
-from rest.pagination import LIMIT, MAX_LIMIT, Orderings
+from rest.pagination import LIMIT, MAX_LIMIT
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -177,8 +177,8 @@ def page_of(
     )
 
 
-def page_query(orderings: Orderings, default: str) -> list[OpenApiParameter]:
-    """The parameters that every list takes."""
+def page_query(orderings: Iterable[str], default: str | None) -> list[OpenApiParameter]:
+    """The parameters that every list takes. Without a default ordering, which one it is depends on the others."""
     names = [sign + name for name in orderings for sign in ("", "-")]
     return [
         OpenApiParameter("limit", int, description=f"How many, 1 to {MAX_LIMIT}.", default=LIMIT),

@@ -26,7 +26,7 @@ from rest.pagination import Orderings, Page, PageRequest, page_data, paginate
 from rest.schema import endpoint, page_of, page_query
 from rest.serializers import shown, written
 
-ORDERINGS: Orderings = {"id": F("pk"), "name": F("last_name"), "card_number": F("card_number")}
+ORDERINGS: Orderings = {"id": F("pk"), "name": F("last_name_folded"), "card_number": F("card_number")}
 # What PUT gives to fields that are left out.
 EMPTY: dict[str, Any] = {"first_name": "", "last_name": "", "email": "", "expires_on": None, "blocked_reason": ""}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from rest_framework import serializers
@@ -25,13 +25,13 @@ from library.api.operations import OperationView
 from library.api.serializers import MemberOut
 from library.models import Book, Copy, Member
 from reservations import availability
-from reservations.api.books import EXAMPLE, FILTERS, ORDERINGS, add, withdraw
+from reservations.api.books import EXAMPLE, TITLES_QUERY, add, page_asked, page_of_titles, withdraw
 from reservations.api.serializers import BookOut, BookQuery, CatalogueOut, NewBookInput, book_data
 from reservations.availability import Availability
 from reservations.titles import edit_title
 from rest.answers import Answer
-from rest.pagination import PageRequest, page_data, paginate
-from rest.schema import endpoint, page_of, page_query
+from rest.pagination import page_data
+from rest.schema import endpoint, page_of
 from rest.serializers import Identifier, Moment, StrictSerializer, WholeNumber, shown, written
 
 STATUSES = ["available", "borrowed", "unavailable"]
@@ -139,12 +139,12 @@ class BookPages(OperationView):
 
     def page(self, books: QuerySet[Book]) -> Answer:
         """A page of these titles, narrowed by the filters of the catalogue."""
-        found = search.filtered(books, self.query(BookQuery))
-        page = paginate(found, PageRequest.of(self.request, ORDERINGS, "id"), ORDERINGS)
+        asked = self.query(BookQuery)
+        page = page_of_titles(search.filtered(books, asked), asked, page_asked(self.request, asked))
         return Answer(page_data(self.request, page.next, page.previous, page.count, with_status(page.rows)))
 
 
-QUERY = [*FILTERS[:-1], *page_query(ORDERINGS, "id")]  # without facets
+QUERY = [parameter for parameter in TITLES_QUERY if parameter.name != "facets"]
 PAGE = page_of(StatusBookOut)
 
 
@@ -222,8 +222,7 @@ class UnavailableBooks(BookPages):
         answers={200: PAGE},
     )
     def get(self, request: Request) -> Answer:
-        free = Exists(Copy.objects.filter(book=OuterRef("pk"), status=Copy.Status.AVAILABLE))
-        return self.page(Book.objects.held().filter(Q(in_circulation=False) | ~free))
+        return self.page(search.filtered(Book.objects.held(), {"available": False}))
 
 
 # --- The admin's service: users --------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.db.models.functions import Coalesce, Left
 from django.http.response import HttpResponseBase
 from django.utils import timezone
@@ -29,19 +29,21 @@ from reservations.api.serializers import (
     book_data,
 )
 from rest.answers import Answer
-from rest.pagination import Orderings, PageRequest, page_data, paginate
+from rest.pagination import Orderings, Page, PageRequest, page_data, paginate
 from rest.schema import endpoint, page_of, page_query
 from rest.serializers import shown, written
 
 ORDERINGS: Orderings = {
     "id": F("pk"),
-    "title": F("title"),
-    "author": Left("authors", 100),
+    "title": search.BEGINS,
+    "author": Left("authors_folded", 100),
     "published_year": Coalesce("published_year", UNKNOWN_YEAR),
 }
 EXAMPLE = {"title": "Middlemarch", "author": "George Eliot", "isbn": "9780141439549", "copies": 2}
 FILTERS = [
-    OpenApiParameter("search", str, description="Words or beginnings of words of title and author; forgives typos."),
+    OpenApiParameter(
+        "search", str, description="Words or beginnings of words of title and author, or an ISBN; forgives typos."
+    ),
     OpenApiParameter("author", str, description="A part of the author's name."),
     OpenApiParameter("publisher", str),
     OpenApiParameter("category", str),
@@ -49,10 +51,12 @@ FILTERS = [
     OpenApiParameter("isbn", str, description="ISBN-10 or ISBN-13."),
     OpenApiParameter("year_min", int),
     OpenApiParameter("year_max", int),
-    OpenApiParameter("available", bool, description="`true`: a copy stands on the shelf."),
+    OpenApiParameter("available", bool, description="`true`: a copy can be borrowed now."),
     OpenApiParameter("branch", str, description="Copies of this branch count."),
     OpenApiParameter("facets", bool, description="`true` adds the most frequent values with their counts."),
 ]
+# The best of what a search finds come first, unless another order is asked for.
+TITLES_QUERY = [*FILTERS, *page_query([*ORDERINGS, "relevance"], default=None)]
 
 
 class BookList(OperationView):
@@ -61,12 +65,12 @@ class BookList(OperationView):
     @endpoint(
         name="books_list",
         summary="Search and list titles",
-        query=[*FILTERS, *page_query(ORDERINGS, "id")],
+        query=TITLES_QUERY,
         answers={200: page_of(BookOut, facets=FacetsOut(required=False, help_text="Only with `facets=true`."))},
     )
     def get(self, request: Request) -> Answer:
         asked = self.query(BookQuery)
-        page = PageRequest.of(request, ORDERINGS, "id")
+        page = page_asked(request, asked)
         # What depends on copies is asked of the database every time: it must equal what was last committed.
         if asked.keys() & {"available", "branch"}:
             found = _catalogue_page(asked, page)
@@ -99,9 +103,26 @@ def add(view: OperationView) -> HttpResponseBase:
     return view.perform(add_title, _added, would="add", at=timezone.now(), **fields)
 
 
+def page_asked(request: Request, asked: dict[str, Any]) -> PageRequest:
+    """Which page of titles: in the order of their relevance where something was searched for, unless asked."""
+    return PageRequest.of(request, _orderings(asked), "relevance" if asked.get("search") else "id")
+
+
+def page_of_titles(books: QuerySet[Book], asked: dict[str, Any], page: PageRequest) -> Page[Book]:
+    """A page of the titles that were asked for. In the order of their relevance, the best thousand are all there is."""
+    if page.ordering.removeprefix("-") == "relevance":
+        books = search.best(books, asked["search"])
+    return paginate(books, page, _orderings(asked))
+
+
+def _orderings(asked: dict[str, Any]) -> Orderings:
+    text = asked.get("search")
+    return {**ORDERINGS, "relevance": search.relevance(text)} if text else ORDERINGS
+
+
 def _catalogue_page(asked: dict[str, Any], page: PageRequest) -> dict[str, Any]:
     books = search.filtered(Book.objects.held(), asked)
-    found = paginate(books, page, ORDERINGS)
+    found = page_of_titles(books, asked, page)
     return {
         "rows": written(CatalogueOut, found.rows),
         "next": found.next,

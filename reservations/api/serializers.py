@@ -33,7 +33,7 @@ class CatalogueOut(serializers.Serializer[Book]):
 
 
 class BookOut(CatalogueOut):
-    available = serializers.IntegerField(help_text="Copies that stand on the shelf.")
+    available = serializers.IntegerField(help_text="Copies on the shelf; none while the title is out of circulation.")
     total = serializers.IntegerField(help_text="Copies that the library has: all but lost, missing and withdrawn ones.")
     version = serializers.IntegerField(help_text="Grows with every change of the title, its copies and its line.")
 

@@ -68,9 +68,9 @@ def test_a_list_of_titles_reads_little_and_by_an_index(plans_of, query, index):
 def test_a_word_of_nearly_all_titles_is_found_at_the_beginning_of_the_table(plans_of, query):
     plans = plans_of(f"{URL}?{query}")
 
-    assert plans[0].scanned == {"library_book"}
-    assert plans[0].pages <= 20
-    assert [plan.scanned for plan in plans[1:]] == [set()] * (len(plans) - 1)
+    scanning = [plan for plan in plans if plan.scanned]
+    assert scanning == plans[: len(scanning)]
+    assert sum(plan.pages for plan in scanning) <= 100, str(plans)
     assert plans.pages <= FEW, str(plans)
 
 

@@ -36,10 +36,10 @@ def day(number: int) -> str:
         ("ordering=-card_number", "one_member_per_card"),
         ("search=C00000777", "one_member_per_card"),
         ("search=MEMBER777@example.org", "one_member_per_email"),
-        ("search=fcnpi", "member_by_last_name"),
+        ("search=fcnpi", "member_by_name"),
         ("search=ioddicx", "member_by_first_name"),
-        ("search=Ioddicnp+Fcn", "member_by_last_name"),
-        ("search=nobody&ordering=name", "member_by_last_name"),
+        ("search=Ioddicnp+Fcn", "member_by_name"),
+        ("search=nobody&ordering=name", "member_by_name"),
         ("search=g", "library_member_pkey"),  # many begin with it
     ],
 )
@@ -243,7 +243,7 @@ def test_a_page_in_the_midst_costs_what_the_first_one_costs(
     [
         ("library/member/?category__id__exact=101", "member_of_category"),
         ("library/member/?branch__id__exact=101", "member_of_branch"),
-        ("library/member/?q=fcnpi", "member_by_last_name"),
+        ("library/member/?q=fcnpi", "member_by_name"),
         ("circulation/loan/?q=777-1", "loan_of_copy"),
         ("circulation/loan/?state=overdue", "open_loan"),
         ("events/event/?copy_id=777", "event_of_copy"),

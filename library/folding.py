@@ -1,0 +1,16 @@
+"""Text as it is looked for: in small letters, without accents and points, whichever way its characters were typed."""
+
+from django.db import models
+from django.db.models import Func
+
+
+class Folded(Func):
+    """SQL's `circdesk_folded`, which the migrations make.
+
+    One form of each character (NFKC); none of the marks that a word is written with in one place and without in
+    another: accents, Hebrew points, Arabic vowel signs; and small letters. Vowel signs of Indic scripts stay: there
+    they make another word. It may stand in generated columns, as unaccent() itself may not.
+    """
+
+    function = "circdesk_folded"
+    output_field = models.TextField()
