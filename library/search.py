@@ -34,6 +34,8 @@ FACETS = ("category", "publisher", "language")
 FACET_VALUES = 20
 FEW = 200  # titles that are looked up one by one
 BEGINS = Left("title_folded", 100)  # as titles are sorted
+WEIGHTS = [0.0, 0.0, 0.1, 1.0]  # of words in authors' names and in titles, the last two
+SHORTER_FIRST = 1  # divides the rank by the logarithm of the length
 BEST = 1000  # titles that are put in the order of their relevance
 
 
@@ -103,11 +105,15 @@ def relevance(text: str) -> Expression:
 
     is_it = Case(When(title_folded=wanted, then=2.0), When(title_folded__startswith=wanted, then=1.0), default=0.0)
     nearness = Case(
-        When(words_of(text), then=1.0 + is_it + SearchRank("search_vector", _beginnings(text), normalization=1)),
+        When(words_of(text), then=1.0 + is_it + _rank(text)),
         default=Greatest(likeness("title_folded"), likeness("authors_folded")),
         output_field=FloatField(),
     )
     return Cast(Round(nearness * -1_000_000.0), IntegerField())
+
+
+def _rank(text: str) -> SearchRank:
+    return SearchRank("search_vector", _beginnings(text), weights=WEIGHTS, normalization=SHORTER_FIRST)
 
 
 def _first(count: int, books: QuerySet[Book]) -> list[int]:
