@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
 from accounts import tokens
+from accounts.exceptions import WrongPassword
 from accounts.tokens import Pair
 from rest.answers import Answer
 from rest.schema import endpoint
@@ -115,7 +117,8 @@ class Password(DeskView):
     @endpoint(
         name="me_password",
         summary="Change one's password",
-        description="Ends every session and token of the account, and gives new ones.",
+        description="Ends every session and token of the account, and gives new ones. "
+        "A wrong `current` counts as a wrong password does at sign-in.",
         request=PasswordInput,
         answers={200: PairOut},
         example={"current": "correct horse battery staple", "new": "a much better one, 4711"},
@@ -123,7 +126,10 @@ class Password(DeskView):
     def post(self, request: Request) -> Answer:
         self.require_earnest()
         asked: dict[str, Any] = self.parsed(PasswordInput)
-        user = tokens.checked_password(
-            request._request, username=request.user.get_username(), password=asked["current"]
-        )
+        username = request.user.get_username()
+        try:
+            user = tokens.checked_password(request._request, username=username, password=asked["current"])
+        except WrongPassword as error:
+            # No 401: clients would take it for an expired token, and renew what is valid.
+            raise ValidationError({"current": ["This is not your password."]}, code="wrong_password") from error
         return _pair(tokens.change_password(user, password=asked["new"]), "Password changed.")

@@ -182,7 +182,7 @@ def test_a_member_and_what_is_theirs(ada, everywhere, route, method):
     response = asked(signed_in(ada.user), method, route, everywhere)
 
     if rule_of(route, method).who in ("anyone", "own", "account"):
-        assert may_pass(response) or route in ("/api/token/", "/api/me/password/")
+        assert may_pass(response) or route == "/api/token/"
         assert response.status_code != 404
     else:
         error_of(response, 403, "PERMISSION_DENIED")
@@ -216,7 +216,7 @@ def test_an_account_that_belongs_to_no_member(everywhere, route, method):
 
     rule = rule_of(route, method)
     if rule.who == "anyone" or route in ("/api/me/", "/api/me/password/"):
-        assert may_pass(response) or route in ("/api/token/", "/api/me/password/")
+        assert may_pass(response) or route == "/api/token/"
     else:
         assert response.status_code in (400, 403) if rule.who == "own" else response.status_code == 403
         assert everything() == before
@@ -231,7 +231,7 @@ def test_a_librarian(everywhere, route, method):
     if rule_of(route, method).who == "admin":
         error_of(response, 403, "PERMISSION_DENIED")
     else:
-        assert may_pass(response) or route in ("/api/token/", "/api/me/password/")
+        assert may_pass(response) or route == "/api/token/"
 
 
 @every_row
@@ -240,7 +240,7 @@ def test_an_admin(everywhere, route, method):
 
     response = asked(signed_in(admin), method, route, everywhere)
 
-    assert may_pass(response) or route in ("/api/token/", "/api/me/password/")
+    assert may_pass(response) or route == "/api/token/"
 
 
 @every_row

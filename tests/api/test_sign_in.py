@@ -288,7 +288,8 @@ def test_a_new_password_ends_every_token_and_session(anyone, ada):
 def test_a_new_password_needs_the_old_one_and_must_be_good(ada):
     client = signed_in(ada)
 
-    error_of(client.post("/api/me/password/", {"current": "wrong", "new": PASSWORD}), 401, "NOT_AUTHENTICATED")
+    details = error_of(client.post("/api/me/password/", {"current": "wrong", "new": PASSWORD}), 400, "VALIDATION_ERROR")
+    assert details == {"current": [{"code": "wrong_password", "message": "This is not your password."}]}
     for new, code in [("12345678", "password_entirely_numeric"), ("ada", "password_too_similar"), ("x", None)]:
         details = error_of(client.post("/api/me/password/", {"current": PASSWORD, "new": new}), 400, "VALIDATION_ERROR")
         assert code in {None, *(complaint["code"] for complaint in details["new"])}
@@ -349,9 +350,9 @@ def test_a_lock_ends_by_itself(anyone, ada):
 @pytest.mark.usefixtures("_limits")
 def test_the_pages_of_the_admin_and_a_change_of_password_are_locked_alike(anyone, ada):
     client = signed_in(ada)
-    for _ in range(3):
-        client.post("/api/me/password/", {"current": "wrong", "new": PASSWORD})
+    wrong = [client.post("/api/me/password/", {"current": "wrong", "new": PASSWORD}).status_code for _ in range(3)]
 
+    assert wrong == [400, 400, 429]
     error_of(client.post("/api/me/password/", {"current": PASSWORD, "new": "x"}), 429, "THROTTLED")
     page = Browser().post("/admin/login/", {"username": "ada", "password": PASSWORD})
     assert (page.status_code, page["Content-Type"], page["Retry-After"]) == (429, "text/plain; charset=utf-8", "900")
