@@ -192,11 +192,10 @@ def _in_transaction(run: Callable[[], R]) -> R:
         except OperationalError as error:
             if isinstance(error.__cause__, errors.LockNotAvailable):
                 raise Busy from error
-            # Waiting for a connection again, after having waited in vain, only keeps the caller waiting longer.
-            lost = connection_lost(error) and not isinstance(error.__cause__, PoolTimeout)
-            if attempt == ATTEMPTS or committing or not (lost or isinstance(error.__cause__, RETRYABLE)):
+            dead = left_dead(error)
+            if attempt == ATTEMPTS or committing or not (dead or isinstance(error.__cause__, RETRYABLE)):
                 raise
-            if lost:
+            if dead:
                 discard_dead_connections()
         # Whoever was in the way needs a moment to finish.
         time.sleep(random.uniform(0, PAUSE * attempt))
@@ -209,6 +208,14 @@ def connection_lost(error: Exception) -> bool:
     if not isinstance(cause, errors.OperationalError):
         return False
     return cause.sqlstate is None or cause.sqlstate.startswith(("08", "57P"))
+
+
+def left_dead(error: Exception) -> bool:
+    """Whether the server went away under a connection, so that another one may do better.
+
+    Waiting for a connection again, after having waited in vain, would only keep the caller waiting longer.
+    """
+    return connection_lost(error) and not isinstance(error.__cause__, PoolTimeout)
 
 
 def told_by_postgresql(error: Exception) -> str:

@@ -6,14 +6,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
 import pytest
 from django.core.cache import caches
 from django.db import connection
 
+from accounts.lookups import account
 from circulation.models import Loan
 from events import redis
+from events.operations import operation
 from tests.api.asking import data_of, error_of, message_of
-from tests.factories import BookFactory, MemberFactory
+from tests.api.signing import signed_in, with_key
+from tests.factories import BookFactory, MemberFactory, UserFactory
 
 NOBODY_LISTENS = "127.0.0.1:1"
 
@@ -130,6 +134,51 @@ def test_a_connection_that_died_is_replaced(api):
     die()
     error_of(api.get("/api/loans/"), 503, "DATABASE_UNAVAILABLE")
     assert len(data_of(api.get("/api/loans/"))["results"]) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("credential", ["token", "key"])
+def test_who_presents_a_credential_does_not_notice_a_restart(credential):
+    user = UserFactory(admin=True)
+    client = signed_in(user) if credential == "token" else with_key(user, "circulation:read")
+
+    for _ in range(2):
+        end_pooled_connections()
+        data_of(client.get("/api/loans/"))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_inside_an_operation_it_is_the_operation_that_begins_again():
+    user = UserFactory()
+    asked = []
+
+    @operation
+    def ask_through_a_restart():
+        asked.append(user.pk)
+        if len(asked) == 1:
+            die()
+        return account(user.pk)
+
+    assert ask_through_a_restart() == user
+
+    assert len(asked) == 2
+
+
+def end_pooled_connections():
+    """As a restart of PostgreSQL leaves them: this thread's, and others that wait in the pool."""
+    waiting = [connection.copy() for _ in range(3)]
+    for other in [connection, *waiting]:
+        other.ensure_connection()
+    for other in waiting:
+        other.close()
+    parameters = connection.get_connection_params()
+    names = {"host", "port", "user", "dbname", "password"} & set(parameters)
+    with psycopg.connect(**{name: parameters[name] for name in names}) as outside:
+        ended = outside.execute(
+            "SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        assert len(ended.fetchall()) >= 4
 
 
 def die():
