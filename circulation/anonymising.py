@@ -41,7 +41,9 @@ def anonymise_history(*, before: datetime, progress: Callable[[int], Any] = lamb
     for batch in _batches(past_reservations(before)):
         done.reservations += _forget_reservations(batch)
         progress(len(batch))
-    done.actors = _forget_self_service(before=before)
+    for batch in _batches(past_self_service(before)):
+        done.actors += _forget_actors(batch)
+        progress(len(batch))
     return done
 
 
@@ -53,6 +55,17 @@ def past_loans(before: datetime) -> QuerySet[Loan]:
 def past_reservations(before: datetime) -> QuerySet[Reservation]:
     """Reservations that ended before this moment and still say whose they were."""
     return Reservation.objects.filter(closed_at__lt=before, member__isnull=False)
+
+
+def past_self_service(before: datetime) -> QuerySet[Event]:
+    """Events from before this moment that still say which member asked for them.
+
+    Not only those of their own loans and reservations: whoever returned a copy by themselves also asked for what then
+    happened to the next in line.
+    """
+    staff = User.objects.filter(is_staff=True).values("pk")
+    past = Event.objects.filter(occurred_at__lt=before, actor_id__isnull=False)
+    return past.exclude(actor_id__in=staff)
 
 
 def _batches(rows: QuerySet[Any]) -> Iterator[list[int]]:
@@ -82,8 +95,5 @@ def _forget_reservations(ids: list[int]) -> int:
 
 
 @operation
-def _forget_self_service(*, before: datetime) -> int:
-    """Whoever returned a copy by themselves also asked for what then happened to the next in line."""
-    staff = User.objects.filter(is_staff=True).values("pk")
-    past = Event.objects.filter(occurred_at__lt=before, actor_id__isnull=False)
-    return forget_actors(past.exclude(actor_id__in=staff))
+def _forget_actors(ids: list[int]) -> int:
+    return forget_actors(Event.objects.filter(pk__in=ids, actor_id__isnull=False))

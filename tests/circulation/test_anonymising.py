@@ -115,11 +115,15 @@ def test_doing_it_again_changes_nothing(past):
 def test_there_is_no_end_to_the_batches(ada, monkeypatch):
     monkeypatch.setattr("circulation.anonymising.BATCH", 2)
     for number in range(5):
-        borrowed(ada, add_title(title=f"Title {number}", copies=1, at=LONG_AGO), at=LONG_AGO)
+        book = add_title(title=f"Title {number}", copies=1, at=LONG_AGO)
+        with acting(ada.user.pk if number < 2 else None):
+            borrowed(ada, book, at=LONG_AGO)
     steps = []
 
-    assert anonymise_history(before=CUT, progress=steps.append).loans == 5
-    assert steps == [2, 2, 1]
+    done = anonymise_history(before=CUT, progress=steps.append)
+
+    assert (done.loans, done.reservations, done.actors) == (5, 0, 4)
+    assert steps == [2, 2, 1, *[2, 2]]  # loans, and who asked for the check-outs and returns of two
 
 
 def test_the_log_is_closed_again_afterwards(past):

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from circulation.anonymising import anonymise_history, past_loans, past_reservations
+from circulation.anonymising import anonymise_history, past_loans, past_reservations, past_self_service
 from circulation.progress import bar
 
 
@@ -31,6 +31,7 @@ class Command(BaseCommand):
         if options["dry_run"]:
             self.stdout.write(f"{loans} loans and {reservations} reservations would say no longer whose they were.")
             return
-        with bar("Anonymising", total=loans + reservations, unit="row") as shown:
+        rows = loans + reservations + past_self_service(before).count()
+        with bar("Anonymising", total=rows, unit="row") as shown:
             done = anonymise_history(before=before, progress=shown.update)
         self.stdout.write(f"{done.loans} loans and {done.reservations} reservations say no longer whose they were.")
