@@ -11,7 +11,7 @@
 `as`      of a member's own rows, the part of SELF_SERVICE that must be on; of others, nothing.
 `rate`    which of the caller's allowances it counts against, see THROTTLE_RATES.
 
-HEAD goes with GET. OPTIONS is for whoever may use any method of the address, and counts as a read.
+HEAD goes with GET. OPTIONS is for whoever may use any method of the route, and counts as a read.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 # fmt: off
 _TABLE = """
-method  address                                          who      scope              as        rate
+method  route                                            who      scope              as        rate
 
 GET     api/                                             anyone   any                -         read
 GET     api/schema/                                      anyone   any                -         read
@@ -112,7 +112,7 @@ GET     status/<id:book_id>/                             anyone   catalogue:read
 """
 # fmt: on
 
-# Addresses that are no part of the API. They answer anyone, except that the admin asks for staff itself.
+# Routes that are no part of the API. They answer anyone, except that the admin asks for staff itself.
 ELSEWHERE = ["", "admin/", "health", "health/live", "health/ready"]
 
 
@@ -127,14 +127,14 @@ class Rule:
 
 
 ACCESS: dict[tuple[str, str], Rule] = {
-    (address, method): Rule(who, scope, None if part == "-" else part, rate)
-    for method, address, who, scope, part, rate in (line.split() for line in _TABLE.split("\n")[2:] if line)
+    (route, method): Rule(who, scope, None if part == "-" else part, rate)
+    for method, route, who, scope, part, rate in (line.split() for line in _TABLE.split("\n")[2:] if line)
 }
 
 
-def rules_of(address: str, method: str) -> list[Rule]:
+def rules_of(route: str, method: str) -> list[Rule]:
     """The rules of which one must let the caller in. None: nobody may."""
     if method == "OPTIONS":
-        return [rule for (other, _), rule in ACCESS.items() if other == address]
-    rule = ACCESS.get((address, "GET" if method == "HEAD" else method))
+        return [rule for (other, _), rule in ACCESS.items() if other == route]
+    rule = ACCESS.get((route, "GET" if method == "HEAD" else method))
     return [rule] if rule else []

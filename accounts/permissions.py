@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 class AsTheTableSays(BasePermission):
-    """Lets in whom a row of the table lets in. An address without a row is open to nobody."""
+    """Lets in whom a row of the table lets in. A route without a row is open to nobody."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         caller = caller_of(request)
-        rules = rules_of(address(request._request), request.method or "")
+        rules = rules_of(route_of(request._request), request.method or "")
         if not rules and request.method not in view.allowed_methods:
-            # There is no such method here, which is told to whoever may use the address.
-            rules = rules_of(address(request._request), "OPTIONS")
+            # There is no such method here, which is told to whoever may use the route.
+            rules = rules_of(route_of(request._request), "OPTIONS")
         allowing = [rule for rule in rules if caller.may(rule)]
         if not allowing:
             raise _refusal(caller, rules)
@@ -33,8 +33,8 @@ class AsTheTableSays(BasePermission):
         return True
 
 
-def address(request: HttpRequest) -> str:
-    """What the table calls the address of a request."""
+def route_of(request: HttpRequest) -> str:
+    """The route that a request came by, as the table writes it."""
     return request.resolver_match.route if request.resolver_match else ""
 
 

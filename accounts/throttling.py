@@ -17,7 +17,7 @@ from throttled.exceptions import StoreUnavailableError
 
 from accounts.access import rules_of
 from accounts.callers import Caller, caller_of
-from accounts.permissions import address
+from accounts.permissions import route_of
 from events import redis
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _group(caller: Caller) -> str:
 
 
 def _kind(request: Request) -> str:
-    rules = rules_of(address(request._request), request.method or "")
+    rules = rules_of(route_of(request._request), request.method or "")
     return rules[0].rate if rules and request.method != "OPTIONS" else "read"
 
 

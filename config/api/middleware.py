@@ -11,7 +11,7 @@ from django.middleware.http import ConditionalGetMiddleware
 
 from accounts.access import rules_of
 from accounts.addresses import address_of
-from accounts.permissions import address
+from accounts.permissions import route_of
 from accounts.throttling import counted, is_counted
 from config.api import errors
 
@@ -85,7 +85,7 @@ class NoNulMiddleware:
 def is_for_everybody(request: HttpRequest) -> bool:
     """Whether anybody gets this answer without signing in."""
     return all(
-        rule.who == "anyone" and rule.rate == "read" for rule in rules_of(address(request), request.method or "")
+        rule.who == "anyone" and rule.rate == "read" for rule in rules_of(route_of(request), request.method or "")
     )
 
 

@@ -42,7 +42,7 @@ ERROR_COMPONENTS: dict[str, Any] = {
         },
     },
 }
-RULES = {(re.sub(r"<\w+:(\w+)>", r"{\1}", f"/{address}"), method): rule for (address, method), rule in ACCESS.items()}
+RULES = {(re.sub(r"<\w+:(\w+)>", r"{\1}", f"/{route}"), method): rule for (route, method), rule in ACCESS.items()}
 WHO = {
     "anyone": "everybody",
     "own": "members, about themselves; for staff, about anybody",

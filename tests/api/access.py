@@ -1,4 +1,4 @@
-"""The table of access, by the names that these tests have for addresses."""
+"""The table of access, by the names that these tests have for routes."""
 
 import re
 
@@ -13,14 +13,14 @@ _OURS = {
 }
 
 
-def _named(address):
-    path = re.sub(r"<\w+:(\w+)>", r"{\1}", f"/{address}")
+def _named(route):
+    path = re.sub(r"<\w+:(\w+)>", r"{\1}", f"/{route}")
     for theirs, ours in _OURS.items():
         path = path.replace(theirs, ours)
     return path
 
 
-RULES = {(_named(address), method): rule for (address, method), rule in ACCESS.items()}
+RULES = {(_named(route), method): rule for (route, method), rule in ACCESS.items()}
 
 
 def rule_of(route, method):

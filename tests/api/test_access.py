@@ -1,4 +1,4 @@
-"""The table of accounts/access.py, walked: every address, method, role; one's own data and other people's."""
+"""The table of accounts/access.py, walked: every route, method, role; one's own data and other people's."""
 
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
@@ -19,12 +19,12 @@ DOCUMENTS = {"/api/schema/", "/api/docs/", "/api/redoc/"}
 every_row = pytest.mark.parametrize(
     ("route", "method"), [row for row in RULES if row[0] not in DOCUMENTS], ids=lambda part: part
 )
-# Of members' own rows, those that name what is theirs in the address.
+# Of members' own rows, those that name what is theirs in the route.
 OWN = [row for row, rule in RULES.items() if rule.who == "own" and "{" in row[0]]
 
 
 def belongings(member, owner):
-    """Something behind every address that is this member's."""
+    """Something behind every route that is this member's."""
     loan = LoanFactory(member=member)
     return {
         "book": loan.book_id,
@@ -74,7 +74,7 @@ def patterns(resolver, before=""):
 
 
 def served():
-    """Every address and method of the URL conf that is no page of the admin."""
+    """Every route and method of the URL conf that is no page of the admin."""
     for route, view in patterns(get_resolver()):
         if route.startswith("admin/") or route == "^api/":  # the last one is for what is nowhere
             continue
@@ -82,15 +82,15 @@ def served():
         yield from ((route, method) for method in methods)
 
 
-def test_every_address_has_its_rows_and_every_row_its_address():
+def test_every_route_has_its_rows_and_every_row_its_route():
     assert {row for row in served() if row[0] not in ELSEWHERE} == set(ACCESS)
 
 
 def test_what_is_elsewhere_is_known():
     beside = {route for route, _ in patterns(get_resolver()) if not route.startswith(("api/", "admin/", "^api/"))}
 
-    assert (beside | {"admin/"}) - {address for address, _ in ACCESS} == set(ELSEWHERE)
-    assert beside & {address for address, _ in ACCESS} == {"reserve/", "status/<id:book_id>/"}
+    assert (beside | {"admin/"}) - {route for route, _ in ACCESS} == set(ELSEWHERE)
+    assert beside & {route for route, _ in ACCESS} == {"reserve/", "status/<id:book_id>/"}
 
 
 def test_every_row_says_what_there_is_to_say():
@@ -148,10 +148,10 @@ def test_the_table_is_what_was_promised():
     assert keyless >= {"/api/register/", "/api/token/", "/api/keys/", "/api/me/password/"}
 
 
-def test_an_address_without_a_row_is_open_to_nobody(api, monkeypatch, world, settings):
-    for address, method in list(ACCESS):
-        if address == "api/books/<id:book_id>/":
-            monkeypatch.delitem(ACCESS, (address, method))
+def test_a_route_without_a_row_is_open_to_nobody(api, monkeypatch, world, settings):
+    for route, method in list(ACCESS):
+        if route == "api/books/<id:book_id>/":
+            monkeypatch.delitem(ACCESS, (route, method))
     settings.OPEN_DESK = True
 
     error_of(api.get(f"/api/books/{world['book']}/"), 403, "PERMISSION_DENIED")
@@ -322,7 +322,7 @@ def test_the_key_of_a_librarian_is_not_an_admins(everywhere, route, method):
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_options_are_for_whoever_may_use_the_address(anyone, ada, everywhere, route):
+def test_options_are_for_whoever_may_use_the_route(anyone, ada, everywhere, route):
     rules = [rule_of(route, method) for method in ROUTES[route]]
 
     for client, allowed in (

@@ -144,8 +144,8 @@ def test_api5_broken_function_level_authorization(ada, world):
     staffs = [row for row, rule in ACCESS.items() if rule.who in ("staff", "named", "admin")]
     assert len(staffs) >= 20
     names = {"book_id": "book", "member_id": "member", "barcode": "barcode", "reservation_id": "reservation"}
-    for address, method in staffs:
-        path = address.replace("<id:key_id>", str(world["key"]))
+    for route, method in staffs:
+        path = route.replace("<id:key_id>", str(world["key"]))
         for name, ours in names.items():
             path = path.replace(f"<id:{name}>", str(world[ours])).replace(f"<barcode:{name}>", str(world[ours]))
         for headers in ({}, {"HTTP_X_HTTP_METHOD_OVERRIDE": method}, {"HTTP_X_ORIGINAL_URL": "/api/books/"}):
@@ -226,7 +226,7 @@ def test_api8_a_host_that_is_not_ours_is_refused(anyone, settings):
 def test_api9_improper_inventory_management(anyone):
     """What is served is described, and stands in the table; test_access.py and test_openapi.py walk it row by row."""
     described = anyone.get("/api/schema/", HTTP_ACCEPT="application/vnd.oai.openapi+json").json()["paths"]
-    tabled = {address for address, _ in ACCESS} - {"api/schema/", "api/docs/", "api/redoc/"}
+    tabled = {route for route, _ in ACCESS} - {"api/schema/", "api/docs/", "api/redoc/"}
 
     assert len(described) == len(tabled) == len(ROUTES)
     for forgotten in (
