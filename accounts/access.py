@@ -1,4 +1,8 @@
-"""Who may do what: the whole of it. Nothing in the service decides this elsewhere.
+"""Who may do what. Whether a caller is let in, this table decides, and nothing else.
+
+What is done for those who are in also depends on who they are, and the endpoints see to it. Overriding a rule,
+rehearsing an enrolment, who has a copy, and who is next in line for a returned one, are for staff. People see and
+revoke their own API keys, admins everybody's; and nobody gives a key more than they may do themselves.
 
 `who`     the least that one must be. Each role may do what those before may.
           anyone     without signing in
@@ -133,7 +137,7 @@ ACCESS: dict[tuple[str, str], Rule] = {
 
 
 def rules_of(route: str, method: str) -> list[Rule]:
-    """The rules of which one must let the caller in. None: nobody may."""
+    """The rows for this route and method: whoever one of them lets in may come in. Without any, nobody may."""
     if method == "OPTIONS":
         return [rule for (other, _), rule in ACCESS.items() if other == route]
     rule = ACCESS.get((route, "GET" if method == "HEAD" else method))

@@ -23,7 +23,7 @@ class AsTheTableSays(BasePermission):
         caller = caller_of(request)
         rules = rules_of(route_of(request._request), request.method or "")
         if not rules and request.method not in view.allowed_methods:
-            # There is no such method here, which is told to whoever may use the route.
+            # There is no such method here, which is told (405) to whoever may use the route.
             rules = rules_of(route_of(request._request), "OPTIONS")
         allowing = [rule for rule in rules if caller.may(rule)]
         if not allowing:
