@@ -154,19 +154,22 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
 def locked_out(request: HttpRequest, *args: Any) -> HttpResponse:
     """Answers whoever typed too many wrong passwords, in the API and in the admin."""
     found = LockedOut()
-    if request.path_info.startswith("/api/"):
-        response = _plain(request, 429, found.code, found.message)
-    else:
-        response = HttpResponse(found.message, status=429, content_type="text/plain; charset=utf-8")
-    response["Retry-After"] = str(found.retry_after)
-    return response
+    return _too_many(request, found.message, found.retry_after)
 
 
 def throttled(request: HttpRequest, retry_after: float) -> HttpResponse:
     """Answers whoever signs in to the admin too often."""
     seconds = max(1, math.ceil(retry_after))
-    response = _plain(request, 429, "THROTTLED", f"Request was throttled. Expected available in {seconds} seconds.")
-    response["Retry-After"] = str(seconds)
+    return _too_many(request, f"Request was throttled. Expected available in {seconds} seconds.", seconds)
+
+
+def _too_many(request: HttpRequest, message: str, retry_after: int) -> HttpResponse:
+    """Plain text outside the API, where people read it in their browser."""
+    if request.path_info.startswith("/api/"):
+        response = _plain(request, 429, "THROTTLED", message)
+    else:
+        response = HttpResponse(message, status=429, content_type="text/plain; charset=utf-8")
+    response["Retry-After"] = str(retry_after)
     return response
 
 
