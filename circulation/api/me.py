@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from accounts.models import Scope
 from circulation.api.loans import LOAN_ORDERINGS, loan_page
 from circulation.api.serializers import LoanOut
-from circulation.models import Loan
+from circulation.models import Loan, LoanQuerySet
 from library.api.operations import OperationView
 from library.api.serializers import MemberOut
 from library.models import Member
@@ -80,10 +80,7 @@ class MyLoans(OperationView):
         answers={200: page_of(LoanOut)},
     )
     def get(self, request: Request) -> HttpResponseBase:
-        loans = Loan.objects.active().filter(member=self.own_member)
-        if _wants_table(request):
-            return _table("loans", LoanOut().fields, written(LoanOut, _all(loans)))
-        return Answer(loan_page(request, loans, default="due_at"))
+        return _loans(request, "loans", Loan.objects.active().filter(member=self.own_member), default="due_at")
 
 
 class MyHistory(OperationView):
@@ -96,10 +93,7 @@ class MyHistory(OperationView):
         answers={200: page_of(LoanOut)},
     )
     def get(self, request: Request) -> HttpResponseBase:
-        loans = Loan.objects.filter(member=self.own_member)
-        if _wants_table(request):
-            return _table("history", LoanOut().fields, written(LoanOut, _all(loans)))
-        return Answer(loan_page(request, loans, default="-id"))
+        return _loans(request, "history", Loan.objects.filter(member=self.own_member), default="-id")
 
 
 class MyReservations(OperationView):
@@ -119,9 +113,12 @@ class MyReservations(OperationView):
         return Answer(reservation_page(request, rows, asked))
 
 
-def _all(loans: Any) -> Iterable[Loan]:
-    found: Iterable[Loan] = loans.select_related("book", "copy").order_by("-pk")
-    return found
+def _loans(request: Request, name: str, loans: LoanQuerySet, *, default: str) -> HttpResponseBase:
+    """A page of these loans, or all of them as a table."""
+    if not _wants_table(request):
+        return Answer(loan_page(request, loans, default=default))
+    rows = loans.select_related("book", "copy").order_by("-pk")
+    return _table(name, LoanOut().fields, written(LoanOut, rows))
 
 
 def _wants_table(request: Request) -> bool:

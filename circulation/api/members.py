@@ -15,16 +15,17 @@ from circulation import members
 from circulation.api.loans import LOAN_ORDERINGS, loan_page
 from circulation.api.serializers import LoanOut
 from circulation.models import Loan
+from library.api.members import enrolled, member_answer
 from library.api.operations import OperationView
 from library.api.serializers import MemberInput, MemberOut
 from library.exceptions import MemberNotFound
 from library.models import Member
 from library.search import members_like
-from library.services import branch_named, enrol, member_category_named, member_revision
-from rest.answers import Answer, etag
+from library.services import branch_named, enrol, member_category_named
+from rest.answers import Answer
 from rest.pagination import Orderings, Page, PageRequest, page_data, paginate
 from rest.schema import endpoint, page_of, page_query
-from rest.serializers import shown, written
+from rest.serializers import written
 
 ORDERINGS: Orderings = {"id": F("pk"), "name": F("last_name_folded"), "card_number": F("card_number")}
 # What PUT gives to fields that are left out.
@@ -42,17 +43,6 @@ def _resolved(fields: dict[str, Any]) -> dict[str, Any]:
     if "category" in fields:
         fields["category"] = member_category_named(fields["category"])
     return fields
-
-
-def _answer(member: Member, message: str = "", **kwargs: Any) -> Answer:
-    data = shown(MemberOut, member)
-    headers = {"ETag": etag(member_revision(member), data), **kwargs.pop("headers", {})}
-    return Answer(data, message, headers=headers, **kwargs)
-
-
-def _enrolled(member: Member) -> Answer:
-    message = f"{member.name} enrolled with card {member.card_number}."
-    return _answer(member, message, status=201, headers={"Location": f"/api/members/{member.pk}/"})
 
 
 MEMBERS_QUERY = [
@@ -97,7 +87,7 @@ class MemberList(OperationView):
     )
     def post(self, request: Request) -> HttpResponseBase:
         fields = _resolved(self.parsed(MemberInput))
-        return self.perform(enrol, _enrolled, would="enrol", at=timezone.now(), **fields)
+        return self.perform(enrol, enrolled, would="enrol", at=timezone.now(), **fields)
 
 
 class MemberDetail(OperationView):
@@ -109,7 +99,7 @@ class MemberDetail(OperationView):
         member = Member.objects.select_related("category", "branch").filter(pk=member_id).first()
         if member is None:
             raise MemberNotFound(member_id)
-        return _answer(member)
+        return member_answer(member)
 
     @endpoint(
         name="members_replace",
@@ -145,7 +135,7 @@ class MemberDetail(OperationView):
             at=timezone.now(),
             expected=self.expected_revision(),
         )
-        return _answer(member, f"{member.name} saved.")
+        return member_answer(member, f"{member.name} saved.")
 
     @endpoint(
         name="members_delete",

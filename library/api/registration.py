@@ -10,9 +10,9 @@ from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.request import Request
 
+from library.api.members import enrolled
 from library.api.operations import OperationView
 from library.api.serializers import MemberOut, NameInput
-from library.models import Member
 from library.registration import register
 from library.services import enrol
 from rest.answers import Answer
@@ -78,9 +78,4 @@ class Enrol(OperationView):
     def post(self, request: Request) -> HttpResponseBase:
         if not self.caller.is_staff:
             self.require_earnest()  # a rehearsal would tell anybody, without a trace, whose address is known here
-        return self.perform(enrol, _enrolled, would="enrol", at=timezone.now(), **self.parsed(EnrolmentInput))
-
-
-def _enrolled(member: Member) -> Answer:
-    message = f"{member.name} enrolled with card {member.card_number}."
-    return Answer(shown(MemberOut, member), message, status=201, headers={"Location": f"/api/members/{member.pk}/"})
+        return self.perform(enrol, enrolled, would="enrol", at=timezone.now(), **self.parsed(EnrolmentInput))

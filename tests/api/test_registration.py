@@ -121,6 +121,14 @@ def test_anybody_enrols(anyone, sent):
     assert not User.objects.exists()
 
 
+def test_who_enrols_is_answered_as_the_desk_would_be(anyone, api):
+    response = anyone.post("/api/users/", {"name": "Ada"})
+
+    data = data_of(response, 201)
+    read = api.get(response["Location"])
+    assert (data, response["ETag"]) == (data_of(read), read["ETag"])
+
+
 def test_who_enrols_sets_nothing_that_is_the_staffs(anyone):
     sent = {"name": "Ada", "category": "staff", "expires_on": "2999-01-01", "card_number": "1"}
 
