@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from django import forms
 from django.conf import settings
@@ -18,12 +18,7 @@ from django.utils import timezone
 from accounts import tokens
 from accounts.keys import create_key, revoke_key
 from accounts.models import ROLES, APIKey, FailedSignIn, Role, Scope, User
-from events.admin import DeskAdmin, ReadOnlyAdmin
-
-if TYPE_CHECKING:  # generic for the type checker only
-    ModelForm = forms.ModelForm[Any]
-else:
-    ModelForm = forms.ModelForm
+from events.admin import DeskAdmin, ModelForm, ReadOnlyAdmin
 
 admin.site.unregister(Group)  # roles stand for what a group would
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from django import forms
 from django.contrib import admin
 from django.contrib.admin import ShowFacets
 from django.contrib.admin.utils import unquote
@@ -22,11 +23,12 @@ from events.models import Event, PendingEvent, StoredAnswer
 if TYPE_CHECKING:  # generic for the type checker only
     ModelAdmin = admin.ModelAdmin[Any]
     TabularInline = admin.TabularInline[Any, Any]
+    ModelForm = forms.ModelForm[Any]
     InlineFormSet = BaseInlineFormSet[Any, Any, Any]
     RowPaginator = Paginator[Any]
 else:
     ModelAdmin, TabularInline = admin.ModelAdmin, admin.TabularInline
-    InlineFormSet, RowPaginator = BaseInlineFormSet, Paginator
+    ModelForm, InlineFormSet, RowPaginator = forms.ModelForm, BaseInlineFormSet, Paginator
 
 COUNTED = 10_000
 HOW = {"", "exact", "id__exact", "isnull", "gte", "lt"}  # what Django's own filters ask

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from django import forms
 from django.contrib import admin, messages
@@ -17,18 +17,13 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from events.admin import DeskAdmin
+from events.admin import DeskAdmin, ModelForm
 from events.exceptions import DomainError
 from events.recording import acting
 from library import search
 from library.exceptions import Refusal
 from library.models import Book, Branch, Copy, LoanPolicy, Member, MemberCategory
 from library.services import revision
-
-if TYPE_CHECKING:  # generic for the type checker only
-    ModelForm = forms.ModelForm[Any]
-else:
-    ModelForm = forms.ModelForm
 
 Page = Callable[[], HttpResponse]
 
