@@ -2,7 +2,8 @@
 
 import socket
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -12,6 +13,7 @@ from config import web
 from tests.simulation.service import web_server
 
 UNENDED = b"%s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+PATIENCE = 10  # seconds
 
 
 @pytest.fixture
@@ -20,19 +22,47 @@ def service(django_db_blocker):
         yield url
 
 
-LINES = [b"GET /api/books/", b"POST /api/nothing/", b"POST /admin/login/"]
-
-
-@pytest.mark.parametrize("line", LINES)
-def test_who_reads_need_not_be_waited_for(service, line):
-    address = service.removeprefix("http://").split(":")
+@contextmanager
+def unended(service, line):
+    """Several times as many requests as are answered at a time, none of which is ended inside."""
+    parts = urlsplit(service)
     with ExitStack() as stack:
+        clients = []
         for _ in range(web.THREADS * 4):
-            slow = stack.enter_context(socket.create_connection((address[0], int(address[1]))))
-            slow.sendall(UNENDED % line)
-        time.sleep(0.2)  # until they have arrived
+            client = stack.enter_context(socket.create_connection((parts.hostname, parts.port), timeout=PATIENCE))
+            client.sendall(UNENDED % line)
+            clients.append(client)
+        yield clients
+
+
+def is_alive(service, *, within):
+    try:
+        return requests.get(f"{service}/health/live", timeout=within).status_code == 200
+    except requests.Timeout:
+        return False
+
+
+def comes_true(condition):
+    give_up = time.monotonic() + PATIENCE
+    while not (is_true := condition()) and time.monotonic() < give_up:
+        time.sleep(0.05)
+    return is_true
+
+
+@pytest.mark.parametrize("line", [b"GET /api/books/", b"POST /api/nothing/", b"POST /admin/login/"])
+def test_who_reads_need_not_be_waited_for(service, line):
+    with unended(service, line) as clients:
+        assert {client.recv(9) for client in clients} == {b"HTTP/1.1 "}  # answered before their end
 
         for _ in range(20):
-            assert requests.get(f"{service}/health/live", timeout=10).status_code == 200
-        made = requests.post(f"{service}/api/books/", json={"title": "Emma"}, timeout=10)
+            assert is_alive(service, within=PATIENCE)
+        made = requests.post(f"{service}/api/books/", json={"title": "Emma"}, timeout=PATIENCE)
         assert made.status_code == 201
+
+
+def test_who_may_send_a_body_is_waited_for(service):
+    """The control: what the test above would see, and what the proxy is for."""
+    with unended(service, b"POST /api/books/"):
+        assert comes_true(lambda: not is_alive(service, within=0.5))
+
+    assert comes_true(lambda: is_alive(service, within=0.5))
