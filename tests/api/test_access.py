@@ -23,19 +23,6 @@ every_row = pytest.mark.parametrize(
 OWN = [row for row, rule in RULES.items() if rule.who == "own" and "{" in row[0]]
 
 
-def belongings(member, owner):
-    """Something behind every route that is this member's."""
-    loan = LoanFactory(member=member)
-    return {
-        "book": loan.book_id,
-        "barcode": loan.copy.barcode,
-        "member": member.pk,
-        "loan": loan.pk,
-        "reservation": ReservationFactory(book=loan.book, member=MemberFactory() if member is None else member).pk,
-        "key": KeyFactory(owner=owner).pk,
-    }
-
-
 @pytest.fixture
 def ada():
     """A member who signs in."""
@@ -50,7 +37,16 @@ def grace():
 
 @pytest.fixture
 def everywhere(ada):
-    return belongings(ada, UserFactory(staff=True))
+    """Something behind every route: Ada's, and a key of somebody's."""
+    loan = LoanFactory(member=ada)
+    return {
+        "book": loan.book_id,
+        "barcode": loan.copy.barcode,
+        "member": ada.pk,
+        "loan": loan.pk,
+        "reservation": ReservationFactory(book=loan.book, member=ada).pk,
+        "key": KeyFactory(owner=UserFactory(staff=True)).pk,
+    }
 
 
 def asked(client, method, route, world, **extra):
