@@ -7,17 +7,7 @@ import pytest
 from circulation.models import Loan
 from events.models import Event
 from reservations.models import Reservation
-from tests.api.asking import (
-    LOAN,
-    RESERVATION,
-    data_of,
-    error_of,
-    everything,
-    invalid_fields,
-    message_of,
-    open_loan,
-    refusals_of,
-)
+from tests.api.asking import LOAN, RESERVATION, data_of, everything, message_of, open_loan, refusals_of
 from tests.factories import BookFactory, CopyFactory, LoanFactory, MemberFactory, ReservationFactory, general_policy
 
 pytestmark = pytest.mark.django_db
@@ -360,43 +350,3 @@ def test_joining_the_line_can_be_overridden(api, ada):
     data_of(api.post(URL, {"member_id": ada.pk, "book_id": open_loan().book_id, **override}), 202)
 
     assert Event.objects.get().payload["override"] == {"codes": ["RESERVATION_LIMIT_REACHED"], "reason": "x"}
-
-
-# --- Not understood ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("sent", "complaints"),
-    [
-        ({}, {"book_id": "invalid"}),
-        ({"book_id": 1}, {"member_id": "required"}),
-        ({"member_id": 1}, {"book_id": "invalid"}),
-        ({"member_id": 1, "book_id": 1, "barcode": "a"}, {"book_id": "invalid"}),
-        ({"member_id": "1", "book_id": 1}, {"member_id": "invalid"}),
-        ({"member_id": 0, "book_id": 2**63}, {"member_id": "min_value", "book_id": "max_value"}),
-        ({"member_id": 1, "barcode": "a b"}, {"barcode": "invalid"}),
-        ({"member_id": 1, "book_id": 1, "days": 0}, {"days": "min_value"}),
-        ({"member_id": 1, "book_id": 1, "days": 3651}, {"days": "max_value"}),
-        ({"member_id": 1, "book_id": 1, "days": 7.0}, {"days": "invalid"}),
-        ({"member_id": 1, "book_id": 1, "on_unavailable": "queue"}, {"on_unavailable": "invalid_choice"}),
-        ({"member_id": 1, "book_id": 1, "override": ["X"]}, {"override_reason": "required"}),
-        ({"member_id": 1, "book_id": 1, "override": "X"}, {"override": "not_a_list"}),
-        ({"member_id": 1, "book_id": 1, "override": [{}]}, {"override.0": "invalid"}),
-        ({"member_id": 1, "book_id": 1, "override": ["X"] * 21}, {"override": "max_length"}),
-        ({"member_id": 1, "book_id": 1, "override_reason": "x" * 301}, {"override_reason": "max_length"}),
-        ({"member_id": 1, "book_id": 1, "at": "2020-01-01"}, {"at": "unknown"}),
-    ],
-)
-def test_what_a_check_out_cannot_be(api, sent, complaints):
-    assert invalid_fields(api.post(URL, sent)) == complaints
-
-
-def test_who_and_what_must_exist(api, ada):
-    book = BookFactory(copies=1)
-    withdrawn = CopyFactory(book__withdrawn=True, withdrawn=True)
-
-    error_of(api.post(URL, {"member_id": 4711, "book_id": book.pk}), 404, "MEMBER_NOT_FOUND")
-    error_of(api.post(URL, {"member_id": ada.pk, "book_id": 4711}), 404, "BOOK_NOT_FOUND")
-    error_of(api.post(URL, {"member_id": ada.pk, "barcode": "4711"}), 404, "COPY_NOT_FOUND")
-    error_of(api.post(URL, {"member_id": ada.pk, "book_id": withdrawn.book_id}), 404, "BOOK_NOT_FOUND")
-    error_of(api.post(URL, {"member_id": ada.pk, "barcode": withdrawn.barcode}), 404, "COPY_NOT_FOUND")

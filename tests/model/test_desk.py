@@ -1,5 +1,7 @@
 """The desk against its model: whatever is done in whatever order, both answer alike and end up alike.
 
+It is as long as it is because it is one state machine: a rule for each operation, all on the same library.
+
 MODEL_SEEDS=500 looks at so many times more than the few that are looked at every time.
 """
 

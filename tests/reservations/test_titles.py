@@ -7,22 +7,11 @@ from library.models import Book, Copy
 from library.services import book_revision
 from reservations.models import Reservation
 from reservations.titles import add_copies, edit_title, withdraw_title
-from tests.factories import (
-    NOW,
-    BookFactory,
-    BranchFactory,
-    CopyFactory,
-    LoanFactory,
-    ReservationFactory,
-    main_branch,
-)
+from tests.factories import NOW, BookFactory, BranchFactory, CopyFactory, LoanFactory, ReservationFactory, main_branch
 from tests.refusals import refused
+from tests.reservations.looking import kinds
 
 pytestmark = pytest.mark.django_db
-
-
-def kinds() -> list[str]:
-    return list(Event.objects.order_by("id").values_list("kind", flat=True))
 
 
 # --- More copies ---------------------------------------------------------------------------------------------
