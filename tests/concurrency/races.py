@@ -88,4 +88,9 @@ def without_row_locks(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
     """The control of a race: nobody waits for anybody's rows, and everybody thinks before writing."""
     if _WRITE.match(sql):
         time.sleep(PAUSE)
-    return execute(_ROW_LOCK.sub("", sql), *rest)
+    return execute(unlocked(sql), *rest)
+
+
+def unlocked(sql: str) -> str:
+    """The statement, without its row locks."""
+    return _ROW_LOCK.sub("", sql)

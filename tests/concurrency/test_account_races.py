@@ -1,8 +1,11 @@
 """Accounts at once: a token is renewed once, a name is given once, an erased member leaves nothing on loan."""
 
+import time
 from functools import partial
+from threading import Event
 
 import pytest
+from django.db import IntegrityError
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
 from accounts.exceptions import TokenInvalid
@@ -14,7 +17,7 @@ from circulation.services import check_out
 from library.models import Member
 from library.registration import register
 from tests.concurrency.library import new_member, new_title, violated
-from tests.concurrency.races import race
+from tests.concurrency.races import PAUSE, race, unlocked
 from tests.factories import NOW, UserFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -77,10 +80,25 @@ def test_whoever_ends_all_sign_ins_ends_those_that_are_being_renewed(settings):
                 renew(refresh=pair.refresh)
 
 
+def signed_up(number):
+    return register(username=f"ada{number}", password="a staple, correct", email=f"{number}@example.org", at=NOW)
+
+
+def writes_token(sql):
+    return sql.startswith('INSERT INTO "token_blacklist_outstandingtoken"')
+
+
+def slow_sign_ins(execute, sql, *rest):
+    """Whoever signs in takes longer than an erasure, between reading the account and writing the token."""
+    if writes_token(sql):
+        time.sleep(4 * PAUSE)
+    return execute(sql, *rest)
+
+
 def test_an_account_may_go_while_it_signs_in_and_changes_its_password(settings):
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    for number in range(ROUNDS):
-        member = register(username=f"ada{number}", password="a staple, correct", email=f"{number}@example.org", at=NOW)
+    for number in range(ROUNDS // 2):
+        member = signed_up(number)
         refresh = pair_for(member.user).refresh
 
         outcomes = race(
@@ -90,11 +108,36 @@ def test_an_account_may_go_while_it_signs_in_and_changes_its_password(settings):
                 partial(renew, refresh=refresh),
                 partial(end, refresh=pair_for(member.user).refresh),
                 partial(change_password, member.user, password="another staple"),
-            ]
+            ],
+            around=slow_sign_ins,
         )
 
+        assert outcomes.errors == []
         assert set(outcomes.refused) <= {"TOKEN_INVALID"}
         assert not User.objects.filter(pk=member.user.pk).exists()
+    assert not OutstandingToken.objects.exists()
+
+
+def test_control_without_locks_only_the_foreign_key_keeps_a_token_from_losing_its_account(settings):
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    member = signed_up(1)
+    read, erased = Event(), Event()
+
+    def erase():
+        assert read.wait(10)
+        delete(member_id=member.pk, at=NOW)
+        erased.set()
+
+    def erased_in_between(execute, sql, *rest):
+        if writes_token(sql):
+            read.set()
+            assert erased.wait(10)
+        return execute(unlocked(sql), *rest)
+
+    outcomes = race([erase, partial(pair_for, member.user)], around=erased_in_between)
+
+    (error,) = outcomes.errors
+    assert isinstance(error, IntegrityError)
 
 
 def test_a_member_is_erased_or_borrows_but_not_both():
