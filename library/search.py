@@ -14,6 +14,7 @@ from django.db.models import (
     Count,
     Exists,
     Expression,
+    F,
     FloatField,
     Func,
     IntegerField,
@@ -113,7 +114,7 @@ def relevance(text: str) -> Expression:
 
 
 def _rank(text: str) -> SearchRank:
-    return SearchRank("search_vector", _beginnings(text), weights=WEIGHTS, normalization=SHORTER_FIRST)
+    return SearchRank(F("search_vector"), _beginnings(text), weights=WEIGHTS, normalization=SHORTER_FIRST)
 
 
 def _first(count: int, books: QuerySet[Book]) -> list[int]:
