@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -30,7 +30,7 @@ GIVE_UP = 10.0  # seconds without any answer
 @dataclass(frozen=True)
 class Plan:
     port: int
-    kind: Literal["desk", "availability"]
+    kind: Literal["desk", "availability", "paths"]
     clients: int
     seconds: float
     warm_up: float = 1.0  # seconds that are not counted
@@ -38,6 +38,7 @@ class Plan:
     credential: str = ""  # a header
     seed: int = 0
     titles: int = BOOKS  # availability is asked of the first so many
+    paths: Sequence[str] = ()  # to be asked in turn
 
 
 @dataclass(frozen=True)
@@ -110,9 +111,16 @@ def availability(plan: Plan, client: int) -> Iterator[bytes]:
         place = (place + 1) % len(requests)
 
 
-SCRIPTS = {"desk": desk, "availability": availability}
+def paths(plan: Plan, client: int) -> Iterator[bytes]:
+    """Ask for one address after the other."""
+    while True:
+        for path in plan.paths:
+            yield HEAD.format(method="GET", path=path, headers="").encode()
+
+
+SCRIPTS = {"desk": desk, "availability": availability, "paths": paths}
 # A client may only leave when what it began is finished: a lent copy is taken back.
-STEPS = {"desk": 2, "availability": 1}
+STEPS = {"desk": 2, "availability": 1, "paths": 1}
 
 
 # --- Sending and receiving ---------------------------------------------------------------------------------

@@ -195,8 +195,8 @@ CACHES = {
         },
     }
 }
-# How long what was read may be reused, in seconds; every change drops it sooner.
-CACHE_TTL = {"availability": 86_400, "book": 300, "book_list": 60}
+# How long what was read may be reused, in seconds. Every change drops it sooner, but for the statistics.
+CACHE_TTL = {"availability": 86_400, "book": 300, "book_list": 60, "statistics": 60}
 
 # --- How much one caller may ask ------------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ from django.db.models import (
     Value,
     When,
 )
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast, Coalesce, Greatest, Left, Lower, Round
 
 from library import isbn
@@ -72,7 +73,7 @@ def found(books: QuerySet[Book], text: str) -> QuerySet[Book]:
     if len(known) > FEW:
         return books.filter(words)
     if known:
-        return books.filter(pk__in=known)
+        return books.filter(_among(known))
     like = Folded(Value(text))
     return books.filter(Q(title_folded__trigram_word_similar=like) | Q(authors_folded__trigram_word_similar=like))
 
@@ -86,11 +87,11 @@ def best(books: QuerySet[Book], text: str) -> QuerySet[Book]:
         return books
     some = _first(BEST + 1, books)
     if len(some) <= BEST:
-        return books.filter(pk__in=some)
+        return books.filter(_among(some))
     beginning = books.alias(_begins=BEGINS).filter(_begins__startswith=Folded(Value(text))).order_by("_begins", "pk")
     with planned_for_its_values():
         first = list(beginning.values_list("pk", flat=True)[: BEST // 2])
-    return books.filter(pk__in=list(dict.fromkeys([*first, *some]))[:BEST])
+    return books.filter(_among(list(dict.fromkeys([*first, *some]))[:BEST]))
 
 
 def relevance(text: str) -> Expression:
@@ -111,6 +112,11 @@ def relevance(text: str) -> Expression:
         output_field=FloatField(),
     )
     return Cast(Round(nearness * -1_000_000.0), IntegerField())
+
+
+def _among(book_ids: list[int]) -> Q:
+    """One parameter, however many they are."""
+    return Q(pk__in=RawSQL("SELECT unnest(%s::bigint[])", [book_ids]))
 
 
 def _rank(text: str) -> SearchRank:
@@ -139,20 +145,27 @@ def filtered(books: QuerySet[Book], asked: dict[str, Any]) -> QuerySet[Book]:
     bounds = {"year_min": "_year__gte", "year_max": "_year__lte"}
     if years := {lookup: asked[name] for name, lookup in bounds.items() if name in asked}:
         books = books.alias(_year=Coalesce("published_year", UNKNOWN_YEAR)).filter(_year__gt=UNKNOWN_YEAR, **years)
-    copies = Copy.objects.filter(book=OuterRef("pk"))
+    if asked.keys() & {"available", "branch"}:
+        books = _by_their_copies(books, asked)
+    return found(books, asked["search"]) if asked.get("search") else books
+
+
+def _by_their_copies(books: QuerySet[Book], asked: dict[str, Any]) -> QuerySet[Book]:
+    """Titles that have a copy at the branch, if one is asked for, and one that can be borrowed, or none."""
+    # Of a plain column PostgreSQL goes through titles and copies side by side: from the first title on, whatever the
+    # page. Of an expression it looks up the copies of one title after the other, until the page is full.
+    copies = Copy.objects.filter(book=OuterRef("pk") + 0)
     if "branch" in asked:
         # Asked beforehand, so that PostgreSQL knows whether much or little stands there.
-        branches = Branch.objects.filter(name__iexact=asked["branch"]).values_list("pk", flat=True)
-        copies = copies.filter(branch__in=list(branches))
-    if "available" in asked:
-        free = copies.filter(status=Copy.Status.AVAILABLE)
-        if asked["available"]:
-            books = books.filter(Exists(free), in_circulation=True)
-        else:  # one condition, not two joined by OR, so that PostgreSQL can plan for it
-            books = books.filter(~Exists(free.filter(book__in_circulation=True)))
-    if "branch" in asked:
-        books = books.filter(Exists(copies))
-    return found(books, asked["search"]) if asked.get("search") else books
+        here = list(Branch.objects.filter(name__iexact=asked["branch"]).values_list("pk", flat=True))
+        copies = copies.filter(branch__in=here)
+        books = books.filter(Exists(Copy.objects.filter(book=OuterRef("pk"), branch__in=here)))
+    if "available" not in asked:
+        return books
+    free = copies.filter(status=Copy.Status.AVAILABLE)
+    if asked["available"]:
+        return books.filter(Exists(free), in_circulation=True)
+    return books.filter(~Exists(free.filter(book__in_circulation=True)))
 
 
 def facets(books: QuerySet[Book]) -> dict[str, list[dict[str, Any]]]:

@@ -15,6 +15,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
 from circulation.statistics import statistics
+from library import cache
 from library.api.operations import OperationView
 from rest.answers import Answer
 from rest.schema import endpoint
@@ -29,17 +30,18 @@ class DayOut(serializers.Serializer[Any]):
 
 class TopTitleOut(serializers.Serializer[Any]):
     book_id = serializers.IntegerField()
-    title = serializers.CharField(source="book__title")
+    title = serializers.CharField()
     loans = serializers.IntegerField()
 
 
 class LongLineOut(serializers.Serializer[Any]):
     book_id = serializers.IntegerField()
-    title = serializers.CharField(source="book__title")
+    title = serializers.CharField()
     waiting = serializers.IntegerField()
 
 
 class StatisticsOut(serializers.Serializer[Any]):
+    as_of = serializers.DateTimeField(help_text="When they were counted: up to a minute ago.")
     since = serializers.DateTimeField()
     days = DayOut(many=True)
     top_titles = TopTitleOut(many=True)
@@ -67,7 +69,7 @@ class Statistics(OperationView):
         form = request.query_params.get("format", "json")
         if form not in ("json", "csv"):
             raise ValidationError({"format": ["Write json or csv."]})
-        figures = shown(StatisticsOut, statistics(at=timezone.now()))
+        figures = cache.read("statistics", "statistics", lambda: shown(StatisticsOut, statistics(at=timezone.now())))
         return Answer(figures) if form == "json" else _table(figures["days"])
 
 

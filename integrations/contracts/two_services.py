@@ -211,7 +211,9 @@ class BorrowedBooks(BookPages):
         answers={200: PAGE},
     )
     def get(self, request: Request) -> Answer:
-        return self.page(Book.objects.held().filter(pk__in=Loan.objects.active().values("book")))
+        # The copies of one title after the other: see library/search.py.
+        on_loan = Copy.objects.filter(book=OuterRef("pk") + 0, status=Copy.Status.ON_LOAN)
+        return self.page(Book.objects.held().filter(Exists(on_loan)))
 
 
 class UnavailableBooks(BookPages):

@@ -36,7 +36,8 @@ def test_figures_of_the_last_30_days_and_of_now(api):
 
     data = data_of(api.get(URL))
 
-    since = data.pop("since")
+    since, as_of = data.pop("since"), data.pop("as_of")
+    assert now <= timezone.datetime.fromisoformat(as_of) <= timezone.now()
     assert now - timedelta(days=30, minutes=1) < timezone.datetime.fromisoformat(since) < now - timedelta(days=29)
     assert data == {
         "days": [{"day": day(week), "loans": 2, "returns": 0}, {"day": day(yesterday), "loans": 1, "returns": 2}],

@@ -2,29 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from django.db import connection
 from rest_framework.test import APIClient
 
+from benchmarks.library import fill
 from tests.factories import UserFactory
 from tests.plans.explaining import Plans, explaining
-
-# What makes loading slow, and how to have it back: foreign keys, indexes, triggers.
-_IN_THE_WAY = """
-    SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname),
-           format('ALTER TABLE %s ADD CONSTRAINT %I %s', conrelid::regclass, conname, pg_get_constraintdef(oid))
-    FROM pg_constraint WHERE contype = 'f' AND connamespace = 'public'::regnamespace
-    UNION ALL
-    SELECT format('DROP INDEX %s', indexrelid::regclass), pg_get_indexdef(indexrelid)
-    FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
-    WHERE relnamespace = 'public'::regnamespace
-      AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid)
-    UNION ALL
-    SELECT 'ALTER TABLE events_event DISABLE TRIGGER USER', 'ALTER TABLE events_event ENABLE TRIGGER USER'
-"""
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +20,7 @@ def big_library(django_db_setup, django_db_blocker) -> Iterator[str]:
         connection.creation.clone_test_db(suffix="big", verbosity=0, autoclobber=True)
         name = connection.creation.get_test_db_clone_settings("big")["NAME"]
         with _connected_to(name), connection.cursor() as cursor:
-            _load(cursor)
+            fill(cursor)
             # Nobody else takes another sample meanwhile; and this one is of every title, so that each run plans alike.
             cursor.execute(
                 "SELECT format('ALTER TABLE %s SET (autovacuum_enabled = off)', oid::regclass) FROM pg_class "
@@ -47,18 +33,6 @@ def big_library(django_db_setup, django_db_blocker) -> Iterator[str]:
     yield name
     with django_db_blocker.unblock():
         connection.creation.destroy_test_db(suffix="big", verbosity=0)
-
-
-def _load(cursor) -> None:
-    cursor.execute(_IN_THE_WAY)
-    away, back = zip(*cursor.fetchall(), strict=True)
-    for statement in away:
-        cursor.execute(statement)
-    cursor.execute(Path(__file__).with_name("library.sql").read_text())
-    # If the tables were ever vacuumed while empty, PostgreSQL plans the check of each foreign key for no rows.
-    cursor.execute("ANALYZE")
-    for statement in back:
-        cursor.execute(statement)
 
 
 @contextmanager
