@@ -7,9 +7,12 @@ from functools import reduce
 from operator import and_
 from typing import Any
 
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.search import SearchQuery, SearchRank
 from django.db import connection
 from django.db.models import (
+    BigIntegerField,
+    BooleanField,
     Case,
     Count,
     Exists,
@@ -24,7 +27,6 @@ from django.db.models import (
     Value,
     When,
 )
-from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast, Coalesce, Greatest, Left, Lower, Round
 
 from library import isbn
@@ -59,10 +61,11 @@ def _beginnings(text: str) -> Beginnings:
     return Beginnings(Folded(Value(text)), config="circdesk")
 
 
-def found(books: QuerySet[Book], text: str) -> QuerySet[Book]:
+def found(books: QuerySet[Book], text: str, *, only_best: bool = False) -> QuerySet[Book]:
     """Titles with all these words or beginnings of words in title or author; if there are none, titles like them.
 
-    An ISBN finds the title that has it.
+    An ISBN finds the title that has it. `only_best` leaves out all but the `BEST` that may be the most relevant: to
+    put a hundred thousand in their order, each would have to be read.
     """
     with suppress(ValueError):
         return books.filter(isbn=isbn.normalised(text))
@@ -70,21 +73,16 @@ def found(books: QuerySet[Book], text: str) -> QuerySet[Book]:
         return books.none()
     words = words_of(text)
     known = _first(FEW + 1, Book.objects.held().filter(words))
-    if len(known) > FEW:
-        return books.filter(words)
-    if known:
+    if 0 < len(known) <= FEW:
         return books.filter(_among(known))
     like = Folded(Value(text))
-    return books.filter(Q(title_folded__trigram_word_similar=like) | Q(authors_folded__trigram_word_similar=like))
+    similar = Q(title_folded__trigram_word_similar=like) | Q(authors_folded__trigram_word_similar=like)
+    books = books.filter(words if known else similar)
+    return _best(books, text) if only_best else books
 
 
-def best(books: QuerySet[Book], text: str) -> QuerySet[Book]:
-    """Of the titles that a text was found in, those that may be the most relevant: all, or `BEST` of them.
-
-    To know the best of a hundred thousand, each would have to be read. Those that begin with the text are among them.
-    """
-    if books.query.is_empty():
-        return books
+def _best(books: QuerySet[Book], text: str) -> QuerySet[Book]:
+    """All of them, or so many, those that begin with the text among them."""
     some = _first(BEST + 1, books)
     if len(some) <= BEST:
         return books.filter(_among(some))
@@ -95,7 +93,7 @@ def best(books: QuerySet[Book], text: str) -> QuerySet[Book]:
 
 
 def relevance(text: str) -> Expression:
-    """How far a title is from what was looked for, for `best` titles: a whole number, the lowest for the nearest.
+    """How far a title is from what was looked for, for a few titles: a whole number, the lowest for the nearest.
 
     The very title comes first, then titles that begin with the text, then those with the words in the title before
     those with words in the authors' names, shorter ones first; then titles that are merely like it.
@@ -114,9 +112,10 @@ def relevance(text: str) -> Expression:
     return Cast(Round(nearness * -1_000_000.0), IntegerField())
 
 
-def _among(book_ids: list[int]) -> Q:
-    """One parameter, however many they are."""
-    return Q(pk__in=RawSQL("SELECT unnest(%s::bigint[])", [book_ids]))
+def _among(book_ids: list[int]) -> Func:
+    """Whether a title is one of these: one parameter, however many they are, and looked up in the index."""
+    ids = Value(book_ids, ArrayField(BigIntegerField()))
+    return Func(F("pk"), ids, template="(%(expressions)s))", arg_joiner=" = ANY (", output_field=BooleanField())
 
 
 def _rank(text: str) -> SearchRank:
@@ -135,8 +134,8 @@ def _first(count: int, books: QuerySet[Book]) -> list[int]:
         return [book_id for (book_id,) in cursor.fetchall()]
 
 
-def filtered(books: QuerySet[Book], asked: dict[str, Any]) -> QuerySet[Book]:
-    """Titles that meet every condition asked, as BookQuery names them."""
+def filtered(books: QuerySet[Book], asked: dict[str, Any], *, only_best: bool = False) -> QuerySet[Book]:
+    """Titles that meet every condition asked, as BookQuery names them. `only_best` as in `found`."""
     for exact in ("publisher", "category", "language", "isbn"):
         if exact in asked:
             books = books.filter(**{exact: asked[exact]})
@@ -147,7 +146,7 @@ def filtered(books: QuerySet[Book], asked: dict[str, Any]) -> QuerySet[Book]:
         books = books.alias(_year=Coalesce("published_year", UNKNOWN_YEAR)).filter(_year__gt=UNKNOWN_YEAR, **years)
     if asked.keys() & {"available", "branch"}:
         books = _by_their_copies(books, asked)
-    return found(books, asked["search"]) if asked.get("search") else books
+    return found(books, asked["search"], only_best=only_best) if asked.get("search") else books
 
 
 def _by_their_copies(books: QuerySet[Book], asked: dict[str, Any]) -> QuerySet[Book]:

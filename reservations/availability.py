@@ -79,9 +79,14 @@ def count(book_ids: Iterable[int]) -> dict[int, Availability]:
         names = [column.name for column in cursor.description]
         rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
     for row in rows:
-        row["due_at"] = [moment.replace("+00:00", "Z") for moment in row["due_at"]]
+        row["due_at"] = [_written(moment) for moment in row["due_at"]]
         row["next_due_at"] = next(iter(row["due_at"]), None)
     return {row["book_id"]: cast(Availability, row) for row in rows}
+
+
+def _written(moment: str) -> str:
+    """As all moments are written: PostgreSQL leaves out the last zeros of a second."""
+    return datetime.fromisoformat(moment).isoformat().replace("+00:00", "Z")
 
 
 def of_many(book_ids: Iterable[int]) -> dict[int, Availability]:

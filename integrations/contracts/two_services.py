@@ -112,14 +112,15 @@ def with_status(books: list[Book]) -> list[dict[str, Any]]:
     """Each title as a `StatusBookOut`, but for those that were withdrawn this moment."""
     numbers = availability.of_many({book.pk for book in books})
     lent: dict[int, list[Copy]] = defaultdict(list)
-    for copy in Copy.objects.filter(book__in=books, status=Copy.Status.ON_LOAN).select_related("holder"):
+    on_loan = Copy.objects.filter(book__in=books, status=Copy.Status.ON_LOAN)
+    for copy in on_loan.select_related("holder").order_by("due_at", "pk"):
         lent[copy.book_id].append(copy)
     return [
         {
             **book_data(shown(CatalogueOut, book), numbers[book.pk]),
             "status": _status(book, numbers[book.pk]),
             "expected_return_at": numbers[book.pk]["next_due_at"],
-            "borrowers": sorted(written(BorrowerOut, lent[book.pk]), key=lambda borrower: borrower["due_at"]),
+            "borrowers": written(BorrowerOut, lent[book.pk]),
         }
         for book in books
         if book.pk in numbers
@@ -140,7 +141,7 @@ class BookPages(OperationView):
     def page(self, books: QuerySet[Book]) -> Answer:
         """A page of these titles, narrowed by the filters of the catalogue."""
         asked = self.query(BookQuery)
-        page = page_of_titles(search.filtered(books, asked), asked, page_asked(self.request, asked))
+        page = page_of_titles(books, asked, page_asked(self.request, asked))
         return Answer(page_data(self.request, page.next, page.previous, page.count, with_status(page.rows)))
 
 

@@ -110,9 +110,8 @@ def page_asked(request: Request, asked: dict[str, Any]) -> PageRequest:
 
 def page_of_titles(books: QuerySet[Book], asked: dict[str, Any], page: PageRequest) -> Page[Book]:
     """A page of the titles that were asked for. In the order of their relevance, the best thousand are all there is."""
-    if page.ordering.removeprefix("-") == "relevance":
-        books = search.best(books, asked["search"])
-    return paginate(books, page, _orderings(asked))
+    by_relevance = page.ordering.removeprefix("-") == "relevance"
+    return paginate(search.filtered(books, asked, only_best=by_relevance), page, _orderings(asked))
 
 
 def _orderings(asked: dict[str, Any]) -> Orderings:
@@ -121,14 +120,13 @@ def _orderings(asked: dict[str, Any]) -> Orderings:
 
 
 def _catalogue_page(asked: dict[str, Any], page: PageRequest) -> dict[str, Any]:
-    books = search.filtered(Book.objects.held(), asked)
-    found = page_of_titles(books, asked, page)
+    found = page_of_titles(Book.objects.held(), asked, page)
     return {
         "rows": written(CatalogueOut, found.rows),
         "next": found.next,
         "previous": found.previous,
         "count": found.count,
-        "facets": search.facets(books) if asked.get("facets") else None,
+        "facets": search.facets(search.filtered(Book.objects.held(), asked)) if asked.get("facets") else None,
     }
 
 

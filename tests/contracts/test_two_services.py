@@ -228,6 +228,7 @@ def test_unavailable_books_and_when_they_are_expected_back(desk):
         (loan.book_id, "borrowed"),
         (out_of_circulation.pk, "unavailable"),
     ]
+    assert found[0]["expected_return_at"] == found[0]["borrowers"][0]["due_at"]
     assert datetime.fromisoformat(found[0]["expected_return_at"]) == loan.due_at
     assert [who["user_id"] for who in found[0]["borrowers"]] == [loan.member_id]
     assert (found[1]["expected_return_at"], found[1]["borrowers"]) == (None, [])
