@@ -10,16 +10,17 @@ from pathlib import Path
 
 import redis
 
-from benchmarks import desk, importing, library, places, processes, reading, report, starting
+from benchmarks import desk, importing, library, lists, places, processes, reading, report, starting
 from benchmarks.progress import Progress
 from config import embedded
 
 TURNS = 3
 STEPS_A_TURN = 7 + 3 + 1 + 1  # desk, availability, import, start
+LIST_TURNS = 2
 
 
 def main() -> None:
-    progress = Progress(2 + TURNS * STEPS_A_TURN)
+    progress = Progress(3 + TURNS * STEPS_A_TURN + LIST_TURNS * (1 + len(lists.KINDS)))
     try:
         results = run(progress)
     except (embedded.ServerError, RuntimeError) as error:
@@ -61,6 +62,12 @@ def run(progress: Progress) -> report.Results:
             *processes.costs(places.postmaster(postgres), "PostgreSQL"),
             *processes.costs(_valkey(), "Valkey"),
         ]
+    with ExitStack() as stack:
+        progress.step("100,000 titles")
+        web, addresses = stack.enter_context(lists.big_library(postgres))
+        bare = stack.enter_context(places.web_server(places.BARE, environment=bare_settings))
+        for turn in range(LIST_TURNS):
+            lists.measure(results.lists, web, bare, addresses, turn, progress)
     with tempfile.TemporaryDirectory() as directory:
         file = importing.source(Path(directory))
         for turn in range(TURNS):

@@ -237,7 +237,7 @@ REST_FRAMEWORK = {
 }
 # Pages of which sites a browser may let call the API, such as https://catalogue.example.org.
 CORS_ALLOWED_ORIGINS: list[str] = env.list("CORS_ALLOWED_ORIGINS", [])
-CORS_URLS_REGEX = r"^/api/"
+CORS_URLS_REGEX = r"^/(api|reserve|status)(/|$)"
 CORS_ALLOW_HEADERS = [
     "accept",
     "authorization",

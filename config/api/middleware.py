@@ -8,6 +8,7 @@ from django.contrib.messages import middleware as messages
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware.http import ConditionalGetMiddleware
+from django.utils.cache import get_conditional_response, set_response_etag
 
 from accounts.access import rules_of
 from accounts.addresses import address_of
@@ -97,8 +98,17 @@ class MessageMiddleware(messages.MessageMiddleware):
 
 
 class ConditionalMiddleware(ConditionalGetMiddleware):
-    """Answers 304 to a GET whose `If-None-Match` still holds, and an error in our form to a wrong `If-Match`."""
+    """Gives answers an ETag: 304 while `If-None-Match` still holds, an error in our form to a wrong `If-Match`.
+
+    HEAD is treated like GET: the body is there until the server leaves it out.
+    """
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        final = super().process_response(request, response)
-        return errors.stale(request) if final.status_code == 412 and final is not response else final
+        if request.method not in ("GET", "HEAD") or not isinstance(response, HttpResponse):
+            return response
+        if not response.has_header("ETag") and self.needs_etag(response):
+            set_response_etag(response)
+        final = get_conditional_response(request, etag=response.get("ETag"), response=response)
+        if final is None or final is response:
+            return response
+        return errors.stale(request) if final.status_code == 412 else final

@@ -67,8 +67,10 @@ def test_head_is_get_without_the_body(api, world, route):
     assert (head.status_code, head.content) == (200, b"")
     assert get.content
     assert head["Content-Type"] == get["Content-Type"]
-    if "ETag" in head:
-        assert head["ETag"] == get["ETag"]
+    assert head["ETag"] == get["ETag"]
+    for method in (api.get, api.head):
+        unchanged = method(url, HTTP_IF_NONE_MATCH=get["ETag"])
+        assert (unchanged.status_code, unchanged.content) == (304, b"")
 
 
 # --- Slashes -----------------------------------------------------------------------------------------------

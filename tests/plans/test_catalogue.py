@@ -112,9 +112,7 @@ def test_facets_read_the_titles_that_they_count(plans_of):
     """Those of the whole catalogue read all of it, once a minute at most: they are kept in the cache."""
     plans = plans_of(f"{URL}?facets=true")
 
-    assert [plan.scanned for plan in plans if plan.scanned] == [{"library_book"}] * 3 + [
-        {"library_book", "library_copy"}
-    ]
+    assert [plan.scanned for plan in plans if plan.scanned] == [{"library_book", "library_copy"}]
 
 
 @pytest.mark.parametrize("falling", ["", "-"])
