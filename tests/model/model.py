@@ -256,6 +256,22 @@ class Library:
         refuse(self.against_joining(member, title, now) + ["COPY_AVAILABLE"] * free, override)
         return self.join(now, member, title, needed_by)
 
+    def reserve_until(
+        self, now: datetime, member: Member, title: Title, until: datetime, hours: int, override: frozenset[str]
+    ) -> Reservation:
+        """The copy that is set aside is one of the branch so many hours from UTC, if it has one."""
+        refuse_withdrawn(title)
+        refuse(self.against_joining(member, title, now), override)
+        free = sorted(self.free(title), key=lambda copy: copy.hours_from_utc != hours)
+        is_free = len(free) > len(self.eligible(title, now))
+        reservation = Reservation(title, member, now, until)
+        self.reservations.append(reservation)
+        if is_free:
+            free[0].becomes(ON_HOLD_SHELF, member)
+            reservation.becomes(READY, now, free[0], until)
+        self.settle(now, title)
+        return reservation
+
     def leave(self, now: datetime, reservation: Reservation, state: str) -> None:
         """End a place in the line; its copy, if it had one, is free."""
         if reservation.copy:

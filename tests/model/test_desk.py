@@ -381,6 +381,30 @@ class Desk(RuleBasedStateMachine):
             assert actual.status == expected.state
         self.answered(expected, actual)
 
+    @rule(
+        member=which,
+        title=which,
+        needed_for=st.sampled_from([0, 2, 5]),
+        zone=st.sampled_from(sorted(HOURS_FROM_UTC)),
+        override=overrides,
+    )
+    def reserve_until(self, member, title, needed_for, zone, override):
+        member, title, hours = self.some_member(member), self.some_wanted_title(title), HOURS_FROM_UTC[zone]
+        until = self.now + timedelta(days=needed_for)
+        expected, actual = self.both(
+            lambda: self.model.reserve_until(self.now, member, title, until, hours, override),
+            line_services.reserve_until,
+            member_id=self.members[member].pk,
+            book_id=self.titles[title].pk,
+            until=until,
+            branch=self.branches[hours],
+            override=Override(override, "because"),
+            at=self.now,
+        )
+        if expected:
+            assert actual.status == expected.state
+        self.answered(expected, actual)
+
     @precondition(lambda self: self.live())
     @rule(reservation=which)
     def cancel(self, reservation):
