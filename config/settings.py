@@ -265,8 +265,16 @@ CONTENT_SECURITY_POLICY = (
 
 SPECTACULAR_SETTINGS = {
     "TITLE": "Circdesk",
-    "DESCRIPTION": "The circulation desk of a library: titles, copies, members, loans and the reservation queue.",
+    "DESCRIPTION": (
+        "The circulation desk of a library: titles, copies, members, loans and the reservation queue.\n\n"
+        "Addresses may end in a slash. What is at no address is 404 `NOT_FOUND`; a method that an address does not "
+        "have is 405 `METHOD_NOT_ALLOWED`, and `Allow` says which it has, as it does with other answers. `Vary` says "
+        "on what an answer depends. The security headers that come with all of them are for browsers."
+    ),
     "VERSION": "1.0.0",
+    "CONTACT": {"name": "The library that runs this service"},
+    "LICENSE": {"name": "MIT", "identifier": "MIT"},
+    "SERVERS": [{"url": "/", "description": "Where this document comes from."}],
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PUBLIC": True,
@@ -275,10 +283,13 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api",
     "COMPONENT_SPLIT_REQUEST": True,
-    "PATH_CONVERTER_OVERRIDES": {"id": int, "barcode": str},
+    "PATH_CONVERTER_OVERRIDES": {
+        "id": {"type": "integer", "minimum": 0, "maximum": 10**18 - 1},
+        "barcode": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "config.api.schema.write_out_refusals",
+        "config.api.schema.complete",
     ],
     "TAGS": [
         {"name": "accounts", "description": "Signing up and in; keys for programs."},
@@ -295,7 +306,10 @@ SPECTACULAR_SETTINGS = {
         },
         {"name": "partner libraries", "description": "A copy kept until a date, here or at another library."},
     ],
+    "ENUM_SUFFIX": "",
     "ENUM_NAME_OVERRIDES": {
+        "NextAction": [("shelve", "shelve"), ("hold", "hold"), ("lend", "lend")],
+        "Scope": "accounts.models.Scope",
         "CopyStatus": "library.models.Copy.Status",
         "ReservationStatus": "reservations.models.Reservation.Status",
         "BookStatus": "integrations.contracts.two_services.STATUSES",

@@ -5,6 +5,7 @@ An endpoint names the refusals that it can give; config/api/schema.py writes the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar, cast
@@ -12,14 +13,23 @@ from typing import Any, TypeVar, cast
 from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import ResolvedComponent
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiResponse,
+    PolymorphicProxySerializer,
+    extend_schema,
+    extend_schema_field,
+)
 from rest_framework import serializers
 
 from rest.pagination import LIMIT, MAX_LIMIT
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+TAG = '"5d41402abc4b2a76.184"'  # as an example
 # What any endpoint may answer, one that takes a body, and a POST that changes something. Who may call it is known to
 # the table of access alone; config/api/schema.py says it.
 ALWAYS = ("TOKEN_INVALID", "PERMISSION_DENIED", "NOT_ACCEPTABLE", "THROTTLED", "DATABASE_UNAVAILABLE")
@@ -28,10 +38,11 @@ WITH_KEY = ("IDEMPOTENCY_KEY_INVALID", "IDEMPOTENCY_IN_PROGRESS", "IDEMPOTENCY_K
 
 KEY = OpenApiParameter(
     "Idempotency-Key",
-    str,
+    {"type": "string", "minLength": 1, "maxLength": 255},
     OpenApiParameter.HEADER,
     description="Any text of up to 255 characters, new for every new request. Repeating a request with its key "
     "repeats the answer, not the effect; it is kept for 24 hours.",
+    examples=[OpenApiExample("Example", value="9b2f6c1e-6f0b-4f0e-9a53-0d5a4c7e8b21")],
 )
 DRY_RUN = OpenApiParameter(
     "dry_run", bool, description="`true` answers what would happen, with all refusals, and changes nothing."
@@ -41,11 +52,39 @@ IF_MATCH = OpenApiParameter(
     str,
     OpenApiParameter.HEADER,
     description="The `ETag` that you read. If the record was edited since, the answer is 412 `STALE_VERSION`.",
+    examples=[OpenApiExample("Example", value=TAG)],
+)
+IF_NONE_MATCH = OpenApiParameter(
+    "If-None-Match",
+    str,
+    OpenApiParameter.HEADER,
+    description="The `ETag` of what you have. If that still holds, the answer is 304 and empty.",
+    examples=[OpenApiExample("Example", value=TAG)],
 )
 
 
+FORMAT = OpenApiParameter(
+    "format", str, enum=["json", "csv"], description="`csv`: everything in one table, without pages."
+)
+
+
+@extend_schema_field({"type": "array", "items": {"$ref": "#/components/schemas/Refusal"}})
+class RefusalsField(serializers.ListField):
+    """Refusals in full; each has facts of its own."""
+
+
+class RehearsalOut(serializers.Serializer[Any]):
+    """What would happen, and everything that speaks against it. Nothing was changed."""
+
+    would = serializers.CharField(help_text="`refuse`, or what would be done.")
+    refusals = RefusalsField()
+
+
+NOTHING = {"type": "null"}
+
+
 class EnvelopeSchema(AutoSchema):
-    """Wraps what a view declares as its data in the envelope."""
+    """Wraps what a view declares as its data in the envelope, and names both as clients would."""
 
     def _get_response_for_code(self, serializer: Any, status_code: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
         response: dict[str, Any] = super()._get_response_for_code(serializer, status_code, *args, **kwargs)  # type: ignore[no-untyped-call]
@@ -53,17 +92,35 @@ class EnvelopeSchema(AutoSchema):
             return response
         content = response.get("content", {})
         content.pop("application/problem+json", None)
-        for media in content.values():
-            media["schema"] = {
-                "type": "object",
-                "required": ["success", "message", "data"],
-                "properties": {
-                    "success": {"type": "boolean", "const": True},
-                    "message": {"type": "string"},
-                    "data": media["schema"] or {"type": "null"},
-                },
-            }
+        if media := content.get("application/json"):
+            media["schema"] = self._envelope(media["schema"] or NOTHING)
         return response
+
+    def _envelope(self, data: dict[str, Any]) -> dict[str, Any]:
+        """The envelope of this data; by reference, where the data has a name: a Book is in a BookAnswer."""
+        envelope = {
+            "type": "object",
+            "required": ["success", "message", "data"],
+            "properties": {
+                "success": {"type": "boolean", "const": True},
+                "message": {"type": "string", "description": "For people; may be empty."},
+                "data": data,
+            },
+        }
+        many = "List" if "items" in data else ""
+        named = "Empty" if data == NOTHING else data.get("items", data).get("$ref", "").rpartition("/")[2]
+        if not named:
+            return envelope
+        name = f"{named}{many}Answer"
+        component = ResolvedComponent(name, ResolvedComponent.SCHEMA, envelope, object=name)  # type: ignore[no-untyped-call]
+        self.registry.register_on_missing(component)
+        return dict(component.ref)
+
+    def _get_serializer_name(self, serializer: Any, direction: Any, *args: Any, **kwargs: Any) -> str:
+        """BookOut is a Book, BookInput stays what it is, and what changes some fields of a book is a BookChange."""
+        name: str = super()._get_serializer_name(serializer, direction, *args, **kwargs)
+        name = re.sub(r"(Input|Edit)Request$", r"\1", name)
+        return re.sub(r"^Patched(\w+?)(Input|Edit)$", r"\1Change", name).removesuffix("Out")
 
     def get_description(self) -> str:  # type: ignore[override]  # as its base class has it
         return ""  # unless `endpoint` gives one: docstrings are for those who read the code
@@ -81,7 +138,7 @@ class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
             "type": "http",
             "scheme": "bearer",
             "bearerFormat": "JWT",
-            "description": "An access token of `/api/token/`.",
+            "description": "An access token of `/api/token`.",
         }
 
 
@@ -90,7 +147,12 @@ class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call
     name = "key"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        return {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "An API key of `/api/keys/`."}
+        return {
+            "type": "apiKey",
+            "in": "header",
+            "name": "X-API-Key",
+            "description": "An API key of `/api/keys`. What its scopes allow is said of each address.",
+        }
 
 
 class CookieScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
@@ -118,11 +180,14 @@ def endpoint(
     keyed: bool = False,
     versioned: bool = False,
     example: Any = None,
+    headers: Mapping[int, Sequence[str]] | None = None,
+    table: str = "",
 ) -> Callable[[F], F]:
     """Describe one method of a view.
 
     `answers` maps a status to the serializer of `data` (None: null). `keyed` says that Idempotency-Key and dry_run
-    work, `versioned` that If-Match does. `example` is a request body.
+    work, `versioned` that If-Match does. `example` is a request body. `headers` names by status what an answer
+    carries beyond what follows from all this (config/api/headers.py). `table` shows how `?format=csv` answers.
     """
     codes = [
         *refusals,
@@ -130,27 +195,53 @@ def endpoint(
         *(WITH_BODY if request or keyed else ()),
         *(WITH_KEY if keyed else ()),
     ]
+    query = [*([FORMAT] if table else ()), *query]
     if query and not request:
         codes.append("VALIDATION_ERROR")
     if versioned:
         codes.append("STALE_VERSION")
     parameters = [*query, *([KEY, DRY_RUN] if keyed else ()), *([IF_MATCH] if versioned else ())]
-    decorate: Callable[[F], F] = extend_schema(
-        operation_id=name,
-        summary=summary,
-        description=description,
-        parameters=parameters,
-        request=request,
-        responses={
-            status: OpenApiResponse(data if data is not None else OpenApiTypes.NONE, description=DESCRIPTIONS[status])
-            for status, data in answers.items()
-        },
-        examples=[OpenApiExample("Example", value=example, request_only=True)] if example is not None else None,
-        extensions={"x-refusals": list(dict.fromkeys(codes))},
-    )
+    sends = {str(status): list(names) for status, names in (headers or {}).items()}
+    responses: dict[Any, Any] = {
+        status: OpenApiResponse(
+            data if data is not None else OpenApiTypes.NONE,
+            description=WOULD if data is RehearsalOut else DESCRIPTIONS[status],
+        )
+        for status, data in (rehearsable(answers) if keyed else answers).items()
+    }
+    if table:
+        as_table = OpenApiExample("Table", value=table, response_only=True, media_type="text/csv")
+        responses[200, "text/csv"] = OpenApiResponse(OpenApiTypes.STR, DESCRIPTIONS[200], examples=[as_table])
+
+    def decorate(method: F) -> F:
+        is_read = method.__name__ == "get"
+        decorated: F = extend_schema(
+            operation_id=name,
+            summary=summary,
+            description=description,
+            parameters=[*parameters, *([IF_NONE_MATCH] if is_read else ())],
+            request=request,
+            responses=responses,
+            examples=[OpenApiExample("Example", value=example, request_only=True)] if example is not None else None,
+            extensions={"x-refusals": list(dict.fromkeys(codes)), "x-headers": sends},
+        )(method)
+        return decorated
+
     return decorate
 
 
+def rehearsable(answers: Mapping[int, Any]) -> Mapping[int, Any]:
+    """These answers, and that to `dry_run=true`: 200, but in a batch, which answers for each of its parts."""
+    if 207 in answers:
+        return answers
+    if 200 not in answers:
+        return {200: RehearsalOut, **answers}
+    name = f"{answers[200].__name__.removesuffix('Out')}OrRehearsal"
+    either = PolymorphicProxySerializer(name, [answers[200], RehearsalOut], resource_type_field_name=None)
+    return {**answers, 200: either}
+
+
+WOULD = "With `dry_run=true`: what would happen."
 DESCRIPTIONS = {
     200: "Done, or found.",
     201: "Made.",

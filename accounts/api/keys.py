@@ -84,6 +84,7 @@ class KeyList(KeyView):
         description="It acts as who made it, within its scopes. Its text is in this answer and nowhere else.",
         request=KeyInput,
         answers={201: NewKeyOut},
+        headers={201: ["Location"]},
         example={"name": "Self-check machine, entrance", "scopes": ["circulation:write", "catalogue:read"]},
     )
     def post(self, request: Request) -> Answer:

@@ -16,6 +16,8 @@ from rest.schema import endpoint
 from rest.serializers import StrictSerializer, Text
 from rest.views import DeskView
 
+ACCESS, REFRESH = "eyJhbGciOiJIUzI1NiJ9.ahead.signed", "eyJhbGciOiJIUzI1NiJ9.later.signed"  # as examples
+
 
 class SignInInput(StrictSerializer):
     username = Text(max_length=150)
@@ -48,7 +50,7 @@ class SignIn(DeskView):
     tag = "accounts"
 
     @endpoint(
-        name="token_create",
+        name="sign_in",
         summary="Sign in",
         description="After ten wrong passwords an account is locked for a quarter of an hour.",
         request=SignInInput,
@@ -70,6 +72,7 @@ class Refresh(DeskView):
         summary="Stay signed in",
         description="A refresh token is good for one new pair.",
         request=RefreshInput,
+        example={"refresh": REFRESH},
         answers={200: PairOut},
         refusals=["TOKEN_INVALID"],
     )
@@ -85,6 +88,7 @@ class Verify(DeskView):
         name="token_verify",
         summary="Ask whether a token would be accepted",
         request=TokenInput,
+        example={"token": ACCESS},
         answers={200: None},
         refusals=["TOKEN_INVALID"],
     )
@@ -98,10 +102,11 @@ class Blacklist(DeskView):
     tag = "accounts"
 
     @endpoint(
-        name="token_blacklist",
+        name="sign_out",
         summary="Sign out",
         description="Ends a refresh token. The access token that came with it ends by itself within minutes.",
         request=RefreshInput,
+        example={"refresh": REFRESH},
         answers={200: None},
         refusals=["TOKEN_INVALID"],
     )

@@ -81,7 +81,7 @@ class Batch(OperationView):
     tag = "circulation"
 
     @endpoint(
-        name="circulation_batch",
+        name="batch",
         summary="Several operations at once",
         description=(
             f"Up to {MOST}, in order, each whole or not at all and independent of the others. With an "

@@ -85,6 +85,7 @@ def _action(
             answers={200: MovedOut},
             refusals=["COPY_NOT_FOUND", *refusals],
             keyed=True,
+            example={"reason": "Not on its shelf"} if gives_reason else None,
         )
         def post(self, request: Request, barcode: str) -> HttpResponseBase:
             asked: dict[str, Any] = self.parsed(serializer)

@@ -161,7 +161,7 @@ class Return(OperationView):
     tag = "circulation"
 
     @endpoint(
-        name="return",
+        name="return_copy",
         summary="Take a copy back",
         description="Says what to do with it: put it on the shelf, set it aside for somebody, or hand it to them.",
         request=ReturnInput,
@@ -217,6 +217,7 @@ class Fulfil(OperationView):
         answers={200: LoanOut},
         refusals=["RESERVATION_NOT_FOUND", "RESERVATION_CLOSED", "NO_COPY_TO_FULFILL", *CHECK_OUT_REFUSALS],
         keyed=True,
+        example={"override": ["MEMBER_HAS_OVERDUE"], "override_reason": "Brings it back tomorrow"},
     )
     def post(self, request: Request, reservation_id: int) -> HttpResponseBase:
         return self.perform(

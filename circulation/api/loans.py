@@ -100,7 +100,7 @@ class EventList(OperationView):
     tag = "circulation"
 
     @endpoint(
-        name="circulation_events",
+        name="events_list",
         summary="What happened at the desk",
         query=[
             OpenApiParameter("kind", str, enum=[str(kind) for kind in CirculationEvent.KINDS]),

@@ -9,7 +9,6 @@ from typing import Any
 
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
-from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -30,7 +29,10 @@ from rest.schema import endpoint, page_of, page_query
 from rest.serializers import shown, written
 
 FORMULAS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
-FORMAT = OpenApiParameter("format", str, enum=["json", "csv"], description="`csv`: everything in one table.")
+# How the tables begin, as examples.
+ACCOUNT = "username,email,role\r\nada,ada@example.org,member\r\n"
+LOANS = "id,book_id,title,copy_barcode\r\n7,1,Middlemarch,1-1\r\n"
+RESERVATIONS = "id,book_id,title,member_id,status\r\n5,1,Middlemarch,3,waiting\r\n"
 
 
 class MeOut(serializers.Serializer[Any]):
@@ -50,8 +52,8 @@ class Me(OperationView):
         name="me_read",
         summary="Who am I?",
         description="`?format=csv` gives everything that is known of the member as a table.",
-        query=[FORMAT],
         answers={200: MeOut},
+        table=ACCOUNT,
     )
     def get(self, request: Request) -> HttpResponseBase:
         user = self.caller.user
@@ -76,8 +78,9 @@ class MyLoans(OperationView):
     @endpoint(
         name="me_loans",
         summary="What I have on loan",
-        query=[FORMAT, *page_query(LOAN_ORDERINGS, "due_at")],
+        query=page_query(LOAN_ORDERINGS, "due_at"),
         answers={200: page_of(LoanOut)},
+        table=LOANS,
     )
     def get(self, request: Request) -> HttpResponseBase:
         return _loans(request, "loans", Loan.objects.active().filter(member=self.own_member), default="due_at")
@@ -89,8 +92,9 @@ class MyHistory(OperationView):
     @endpoint(
         name="me_history",
         summary="Everything I ever borrowed, latest first",
-        query=[FORMAT, *page_query(LOAN_ORDERINGS, "-id")],
+        query=page_query(LOAN_ORDERINGS, "-id"),
         answers={200: page_of(LoanOut)},
+        table=LOANS,
     )
     def get(self, request: Request) -> HttpResponseBase:
         return _loans(request, "history", Loan.objects.filter(member=self.own_member), default="-id")
@@ -102,8 +106,9 @@ class MyReservations(OperationView):
     @endpoint(
         name="me_reservations",
         summary="My places in lines",
-        query=[FORMAT, FILTERS[0], *page_query(RESERVATION_ORDERINGS, "id")],
+        query=[FILTERS[0], *page_query(RESERVATION_ORDERINGS, "id")],
         answers={200: page_of(ReservationOut)},
+        table=RESERVATIONS,
     )
     def get(self, request: Request) -> HttpResponseBase:
         rows = Reservation.objects.filter(member=self.own_member)

@@ -81,6 +81,7 @@ class MemberList(OperationView):
         description="A name is enough. Without a card number one is made.",
         request=MemberInput,
         answers={201: MemberOut},
+        headers={201: ["Location", "ETag"]},
         refusals=["DUPLICATE"],
         keyed=True,
         example={"name": "Ada Lovelace", "email": "ada@example.org"},

@@ -9,7 +9,6 @@ from typing import Any
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -62,7 +61,7 @@ class Statistics(OperationView):
         name="statistics",
         summary="Figures of the last 30 days, and how things stand now",
         description="`?format=csv` gives the days as a table: `day,loans,returns`.",
-        query=[OpenApiParameter("format", str, enum=["json", "csv"])],
+        table="day,loans,returns\r\n2026-03-11,31,27\r\n",
         answers={200: StatisticsOut},
     )
     def get(self, request: Request) -> HttpResponseBase:

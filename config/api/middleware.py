@@ -112,3 +112,7 @@ class ConditionalMiddleware(ConditionalGetMiddleware):
         if final is None or final is response:
             return response
         return errors.stale(request) if final.status_code == 412 else final
+
+    def needs_etag(self, response: HttpResponseBase) -> bool:
+        """Errors are never what one has already."""
+        return response.status_code < 300 and super().needs_etag(response)

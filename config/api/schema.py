@@ -1,4 +1,4 @@
-"""The last touch to the OpenAPI document: every refusal written out, with its example."""
+"""The last touch to the OpenAPI document: refusals, headers and examples written out, what recurs named once."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections import defaultdict
 from typing import Any
 
 from accounts.access import ACCESS, Rule
+from config.api import headers, successes
 from config.api.examples import EXAMPLES
 
 ERROR_COMPONENTS: dict[str, Any] = {
@@ -16,16 +17,17 @@ ERROR_COMPONENTS: dict[str, Any] = {
         "required": ["success", "error"],
         "properties": {
             "success": {"type": "boolean", "const": False},
-            "error": {
-                "type": "object",
-                "required": ["message", "code", "details", "status_code"],
-                "properties": {
-                    "message": {"type": "string", "description": "For people."},
-                    "code": {"type": "string", "description": "For programs."},
-                    "details": {"description": "All reasons of a refusal, the invalid fields, further facts, or null."},
-                    "status_code": {"type": "integer"},
-                },
-            },
+            "error": {"$ref": "#/components/schemas/ErrorDetail"},
+        },
+    },
+    "ErrorDetail": {
+        "type": "object",
+        "required": ["message", "code", "details", "status_code"],
+        "properties": {
+            "message": {"type": "string", "description": "For people."},
+            "code": {"type": "string", "description": "For programs."},
+            "details": {"description": "All reasons of a refusal, the invalid fields, further facts, or null."},
+            "status_code": {"type": "integer"},
         },
     },
     "Problem": {
@@ -41,6 +43,17 @@ ERROR_COMPONENTS: dict[str, Any] = {
             "details": {},
         },
     },
+    "Refusal": {
+        "type": "object",
+        "description": "One reason of a refusal, with the facts behind it.",
+        "required": ["code", "message", "overridable"],
+        "properties": {
+            "code": {"type": "string", "description": "For programs."},
+            "message": {"type": "string", "description": "For people."},
+            "overridable": {"type": "boolean", "description": "Whether staff may set it aside."},
+        },
+        "additionalProperties": True,
+    },
 }
 RULES = {(re.sub(r"<\w+:(\w+)>", r"{\1}", f"/{route}"), method): rule for (route, method), rule in ACCESS.items()}
 WHO = {
@@ -51,33 +64,48 @@ WHO = {
     "named": "librarians and admins who have signed in",
     "admin": "admins",
 }
-RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
 
 
-def write_out_refusals(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
-    """A post-processing hook of drf-spectacular: turns each `x-refusals` into responses."""
-    result["components"].setdefault("schemas", {}).update(ERROR_COMPONENTS)
+def complete(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
+    """A post-processing hook of drf-spectacular. Turns each `x-refusals` into responses, among other things."""
+    components = result["components"]
+    components["schemas"] = dict(sorted({**components["schemas"], **ERROR_COMPONENTS}.items()))
+    components["headers"] = headers.HEADERS
+    codes: set[str] = set()
     for path, methods in result["paths"].items():
         for method, described in methods.items():
             rule = RULES[path, method.upper()]
             described["security"] = _security(rule)
             described["description"] = f"{described.get('description', '')}\n\n{_who(rule)}".strip()
-            codes = described.pop("x-refusals", [])
-            if rule.who != "anyone":
-                codes = ["NOT_AUTHENTICATED", *codes]
-            by_status: dict[int, list[str]] = defaultdict(list)
-            for code in codes:
-                by_status[EXAMPLES[code][0]].append(code)
-            for status in sorted(by_status):
-                described["responses"][str(status)] = _response(status, by_status[status])
+            codes.update(_add_errors(described, rule))
+            if method == "get":
+                described["responses"]["304"] = {"description": "What you have, by its `If-None-Match`, still holds."}
+            _add_headers(described, method, rule)
+            successes.add_examples(described, components["schemas"], is_read=method == "get")
+    components["examples"] = _error_examples(codes)
+    components["parameters"] = _shared_parameters(result["paths"])
+    # Both forms are served. In documents it is usual, and some generators expect it, that no slash ends an address.
+    result["paths"] = {path.rstrip("/"): methods for path, methods in result["paths"].items()}
     return result
 
 
+def _error_examples(codes: set[str]) -> dict[str, Any]:
+    """Each error as JSON and as a problem."""
+    examples = {}
+    for code in sorted(codes):
+        status, message, details = EXAMPLES[code]
+        error = {"message": message, "code": code, "details": details, "status_code": status}
+        examples[code] = {"value": {"success": False, "error": error}}
+        problem = {"type": "about:blank", "title": code, "status": status, "detail": message, "code": code}
+        examples[f"{code}.problem"] = {"value": problem | {"details": details}}
+    return examples
+
+
 def _security(rule: Rule) -> list[dict[str, list[str]]]:
-    """The credentials that will do, each by itself. A key names the scope that it must have."""
+    """The credentials that will do, each by itself."""
     ways: list[dict[str, list[str]]] = [{"token": []}, {"cookie": []}]
     if rule.scope != "no":
-        ways.append({"key": [] if rule.scope == "any" else [rule.scope]})
+        ways.append({"key": []})
     return [{}, *ways] if rule.who == "anyone" else ways
 
 
@@ -91,23 +119,66 @@ def _who(rule: Rule) -> str:
     return f"{who} An API key needs the scope `{rule.scope}`."
 
 
-def _response(status: int, codes: list[str]) -> dict[str, Any]:
-    response: dict[str, Any] = {
+def _add_errors(described: dict[str, Any], rule: Rule) -> list[str]:
+    """The responses that are errors. Returns their codes."""
+    codes: list[str] = described.pop("x-refusals", [])
+    if rule.who != "anyone":
+        codes = ["NOT_AUTHENTICATED", *codes]
+    by_status: dict[int, list[str]] = defaultdict(list)
+    for code in codes:
+        by_status[EXAMPLES[code][0]].append(code)
+    for status in sorted(by_status):
+        described["responses"][str(status)] = _error_response(by_status[status])
+    return codes
+
+
+def _error_response(codes: list[str]) -> dict[str, Any]:
+    return {
         "description": ", ".join(f"`{code}`" for code in codes),
         "content": {
             "application/json": {
                 "schema": {"$ref": "#/components/schemas/Error"},
-                "examples": {code: {"value": _error(code)} for code in codes},
+                "examples": {code: {"$ref": f"#/components/examples/{code}"} for code in codes},
             },
-            "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}},
+            "application/problem+json": {
+                "schema": {"$ref": "#/components/schemas/Problem"},
+                "examples": {code: {"$ref": f"#/components/examples/{code}.problem"} for code in codes},
+            },
         },
     }
-    return response | {"headers": RETRY_AFTER} if status in (429, 503) else response
 
 
-def _error(code: str) -> dict[str, Any]:
-    status, message, details = EXAMPLES[code]
-    return {
-        "success": False,
-        "error": {"message": message, "code": code, "details": details, "status_code": status},
-    }
+def _add_headers(described: dict[str, Any], method: str, rule: Rule) -> None:
+    own = described.pop("x-headers", {})
+    parameters = {parameter["name"] for parameter in described.get("parameters", [])}
+    for status, response in described["responses"].items():
+        names = headers.describe(
+            int(status),
+            method=method,
+            rule=rule,
+            keyed="Idempotency-Key" in parameters,
+            versioned="If-Match" in parameters,
+        )
+        if "text/csv" in response.get("content", {}):
+            names.append("Content-Disposition")
+        response["headers"] = headers.references([*own.get(status, []), *names])
+
+
+def _shared_parameters(paths: dict[str, Any]) -> dict[str, Any]:
+    """Those that several operations have and all describe alike, by name. In their places, references."""
+    lists = [
+        described["parameters"]
+        for methods in paths.values()
+        for described in methods.values()
+        if "parameters" in described
+    ]
+    variants: dict[str, list[Any]] = defaultdict(list)
+    for parameter in (parameter for parameters in lists for parameter in parameters):
+        variants[parameter["name"]].append(parameter)
+    shared = {name: found[0] for name, found in variants.items() if found[1:] == found[:-1] != []}
+    for parameters in lists:
+        parameters[:] = [
+            {"$ref": f"#/components/parameters/{parameter['name']}"} if parameter["name"] in shared else parameter
+            for parameter in parameters
+        ]
+    return dict(sorted(shared.items()))

@@ -44,9 +44,10 @@ class Register(OperationView):
     @endpoint(
         name="register",
         summary="Sign up",
-        description="Makes an account and its member. Sign in with `/api/token/` afterwards.",
+        description="Makes an account and its member. Sign in with `/api/token` afterwards.",
         request=RegistrationInput,
         answers={201: RegisteredOut},
+        headers={201: ["Location"]},
         refusals=["PERMISSION_DENIED", "DUPLICATE"],
         example={"username": "ada", "password": "correct horse battery staple", "email": "ada@example.org"},
     )
@@ -66,11 +67,12 @@ class Enrol(OperationView):
     tag = "members"
 
     @endpoint(
-        name="users_create",
+        name="enrol",
         summary="Enrol oneself as a member",
-        description="A name is enough. Who wants to sign in uses `/api/register/`.",
+        description="A name is enough. Who wants to sign in uses `/api/register`.",
         request=EnrolmentInput,
         answers={201: MemberOut},
+        headers={201: ["Location"]},
         refusals=["PERMISSION_DENIED", "DUPLICATE"],
         keyed=True,
         example={"email": "ada@example.org", "first_name": "Ada", "last_name": "Lovelace"},

@@ -88,6 +88,7 @@ class BookList(OperationView):
         description="`title` and `author` are enough; it gets one copy unless `copies` says otherwise.",
         request=NewBookInput,
         answers={201: BookOut},
+        headers={201: ["Location"]},
         refusals=["DUPLICATE"],
         keyed=True,
         example=EXAMPLE,

@@ -101,9 +101,10 @@ class ReservationList(OperationView):
         description="Only while nothing is free: a free copy can be borrowed at once.",
         request=ReservationInput,
         answers={201: ReservationOut},
+        headers={201: ["Location"]},
         refusals=[*JOIN_REFUSALS, "COPY_AVAILABLE"],
         keyed=True,
-        example={"member_id": 3, "book_id": 1, "needed_by": "2030-12-31"},
+        example={"member_id": 3, "book_id": 1, "needed_by": "2030-12-31T18:00:00Z"},
     )
     def post(self, request: Request) -> HttpResponseBase:
         return self.perform(
@@ -164,6 +165,7 @@ class Cancel(OperationView):
         answers={200: ReservationOut},
         refusals=["RESERVATION_NOT_FOUND", "RESERVATION_CLOSED"],
         keyed=True,
+        example={"reason": "Found another edition"},
     )
     def post(self, request: Request, reservation_id: int) -> HttpResponseBase:
         asked = self.parsed(ReasonInput) | {"reservation_id": visible_reservation(self, reservation_id)}

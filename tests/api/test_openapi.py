@@ -2,7 +2,9 @@
 
 import json
 import re
+from functools import reduce
 from io import StringIO
+from operator import getitem
 
 import pytest
 import yaml
@@ -34,6 +36,7 @@ ONCE_ANYWAY = {
     "/api/me/password/",
     "/api/keys/",
 }
+FORMATS = Draft202012Validator.FORMAT_CHECKER
 OPERATIONS = [(route, method.lower()) for route, methods in ROUTES.items() for method in sorted(methods)]
 EVERY_OPERATION = pytest.mark.parametrize(("route", "method"), OPERATIONS, ids=[f"{m} {r}" for r, m in OPERATIONS])
 
@@ -42,10 +45,22 @@ EVERY_OPERATION = pytest.mark.parametrize(("route", "method"), OPERATIONS, ids=[
 def document():
     """The document as clients get it, by our names for the addresses."""
     parsed = json.loads(OpenApiJsonRenderer().render(SchemaGenerator().get_schema(request=None, public=True)))
+    parsed["paths"] = {f"{path}/": methods for path, methods in parsed["paths"].items()}
+    for methods in parsed["paths"].values():
+        for described in methods.values():
+            described["parameters"] = [meant(parsed, parameter) for parameter in described.get("parameters", [])]
     for theirs, ours in PLACEHOLDERS.items():
         parsed["paths"] = {path.replace(theirs, ours): methods for path, methods in parsed["paths"].items()}
     parsed["closed components"] = strict(parsed["components"])
     return parsed
+
+
+def meant(document, part):
+    """What stands behind a reference."""
+    while "$ref" in part:
+        _, *names = part["$ref"].split("/")
+        part = reduce(getitem, names, document)
+    return part
 
 
 # --- What it describes -------------------------------------------------------------------------------------
@@ -92,10 +107,12 @@ def test_an_operation_is_described_in_full(document, route, method):
     assert len(described["tags"]) == 1
     assert {tag["name"] for tag in document["tags"]} >= set(described["tags"])
     successes = {status for status in described["responses"] if status < "400"}
-    assert successes <= {"200", "201", "202", "207"}
-    assert successes
+    assert successes <= {"200", "201", "202", "207", "304"}
+    assert ("304" in successes) == (method == "get")
+    assert successes - {"304"}
     rule = rule_of(route, method)
-    by_key = {"no": [], "any": [{"key": []}]}.get(rule.scope, [{"key": [rule.scope]}])
+    by_key = [] if rule.scope == "no" else [{"key": []}]
+    assert (f"scope `{rule.scope}`" in described["description"]) == (rule.scope not in ("no", "any"))
     anybody = [{}] if rule.who == "anyone" else []
     assert described["security"] == [*anybody, {"token": []}, {"cookie": []}, *by_key]
     assert ("NOT_AUTHENTICATED" in described["responses"]["401"]["description"]) == (
@@ -114,11 +131,17 @@ def test_every_error_of_an_operation_has_its_examples(document, route, method):
             assert set(content) == {"application/json", "application/problem+json"}
             for code, example in content["application/json"]["examples"].items():
                 expected = EXAMPLES[code]
-                error = example["value"]["error"]
+                error = meant(document, example)["value"]["error"]
                 assert (error["status_code"], error["message"], error["details"]) == expected
                 assert (str(error["status_code"]), error["code"]) == (status, code)
                 assert f"`{code}`" in response["description"]
-            assert ("Retry-After" in response.get("headers", {})) == (status in ("429", "503"))
+            problems = content["application/problem+json"]["examples"]
+            assert list(problems) == list(content["application/json"]["examples"])
+            for code, example in problems.items():
+                status_code, message, details = EXAMPLES[code]
+                problem = meant(document, example)["value"]
+                assert (problem["status"], problem["detail"], problem["details"]) == (status_code, message, details)
+                assert problem["code"] == problem["title"] == code
 
 
 @EVERY_OPERATION
@@ -145,22 +168,56 @@ def strict(schema):
     if not isinstance(schema, dict):
         return schema
     closed = {name: strict(part) for name, part in schema.items()}
-    return closed | {"additionalProperties": False} if "properties" in closed else closed
+    return {"additionalProperties": False} | closed if "properties" in closed else closed
 
 
 def complaints(document, schema, value):
-    validator = Draft202012Validator({"components": document["closed components"], **strict(schema)})
+    validator = Draft202012Validator(
+        {"components": document["closed components"], **strict(schema)}, format_checker=FORMATS
+    )
     return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(value)]
 
 
-def test_the_examples_of_bodies_are_valid(document):
-    shown = 0
-    for route, method in OPERATIONS:
-        for media in document["paths"][route][method].get("requestBody", {}).get("content", {}).values():
-            for example in media.get("examples", {}).values():
-                assert complaints(document, media["schema"], example["value"]) == []
-                shown += 1
-    assert shown >= 14
+def shown(document, part, path=""):
+    """Each example of the document with its schema, and where it stands."""
+    if isinstance(part, list):
+        part = dict(enumerate(part))
+    if not isinstance(part, dict):
+        return
+    if "schema" in part:
+        for name, example in part.get("examples", {}).items():
+            yield f"{path}/{name}", part["schema"], meant(document, example)["value"]
+        if "example" in part:
+            yield path, part["schema"], part["example"]
+    for name, inner in part.items():
+        yield from shown(document, inner, f"{path}/{name}")
+
+
+def test_every_example_is_valid(document):
+    examples = list(shown(document, {part: document[part] for part in ("paths", "components")}))
+
+    assert [(path, wrong) for path, schema, value in examples if (wrong := complaints(document, schema, value))] == []
+    assert len(examples) > 1000
+
+
+@EVERY_OPERATION
+def test_bodies_and_answers_are_shown_by_examples(document, route, method):
+    described = document["paths"][route][method]
+
+    bodies = list(described.get("requestBody", {}).get("content", {}).values())
+    answers = [media for response in described["responses"].values() for media in response.get("content", {}).values()]
+    assert all(media["examples"] for media in [*bodies, *answers])
+
+
+def test_every_header_is_described_in_full(document):
+    parts = document["components"]
+    headers = [*parts["headers"].values(), *(part for part in parts["parameters"].values() if part["in"] == "header")]
+
+    assert len(headers) == 12
+    for header in headers:
+        assert header["description"]
+        assert header["schema"]["type"]
+        assert header.get("example") or header["examples"]
 
 
 def test_the_examples_of_errors_are_valid(document):

@@ -1,0 +1,63 @@
+"""The headers of answers, as the OpenAPI document describes them: what each is, and which answer carries it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from accounts.access import Rule
+
+
+def _header(description: str, example: Any, /, *, always: bool = True, **schema: Any) -> dict[str, Any]:
+    schema = {"type": "string", **schema}
+    return {"description": description, "required": always, "schema": schema, "example": example}
+
+
+# `always`: whether an answer that is said to carry it always does.
+HEADERS = {
+    "ETag": _header("Changes with what is shown. For `If-Match` and `If-None-Match`.", '"5d41402abc4b2a76.184"'),
+    "Location": _header("Where to find what was made.", "/api/books/1/", format="uri-reference"),
+    "Content-Disposition": _header("A name for the file.", 'attachment; filename="table.csv"', always=False),
+    "Cache-Control": _header("What is not for everybody is kept nowhere on its way.", "no-store", const="no-store"),
+    "Idempotency-Replayed": _header(
+        "The answer to an earlier request with this Idempotency-Key. Otherwise the header is not there.",
+        "true",
+        always=False,
+        const="true",
+    ),
+    "RateLimit-Policy": _header(
+        "The allowance that this request counted against, how many requests it has (`q`) and for how many seconds "
+        "(`w`). Not there where nobody counts: at an open desk, or while Redis is away.",
+        '"read";q=600;w=60',
+        always=False,
+    ),
+    "RateLimit": _header(
+        "How many requests are left (`r`), and in how many seconds it is full again (`t`).",
+        '"read";r=599;t=1',
+        always=False,
+    ),
+    "Retry-After": _header("Seconds to wait.", 7, type="integer", minimum=0),
+    "WWW-Authenticate": _header("How to say who one is.", 'Bearer realm="api"'),
+}
+
+
+def describe(status: int, *, method: str, rule: Rule, keyed: bool, versioned: bool) -> list[str]:
+    """The names of the headers of one answer, apart from those of its own such as Location."""
+    names = []
+    if rule.who != "anyone" or rule.rate != "read":
+        names.append("Cache-Control")
+    if status != 406:  # is answered before anybody is counted
+        names += ["RateLimit-Policy", "RateLimit"]
+    if status in (200, 304) and (method == "get" or (versioned and method != "delete")):
+        names.append("ETag")
+    if status < 300 and keyed:
+        names.append("Idempotency-Replayed")
+    if status == 401:
+        names.append("WWW-Authenticate")
+    if status in (429, 503):
+        names.append("Retry-After")
+    return names
+
+
+def references(names: list[str]) -> dict[str, Any]:
+    """These headers, for a response."""
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
