@@ -40,8 +40,8 @@ HEADERS = {
 }
 
 
-def describe(status: int, *, method: str, rule: Rule, keyed: bool, versioned: bool) -> list[str]:
-    """The names of the headers of one answer, apart from those of its own such as Location."""
+def names_of(status: int, *, method: str, rule: Rule, keyed: bool, versioned: bool) -> list[str]:
+    """The headers of one answer, apart from those of its own such as Location."""
     names = []
     if rule.who != "anyone" or rule.rate != "read":
         names.append("Cache-Control")
@@ -49,7 +49,7 @@ def describe(status: int, *, method: str, rule: Rule, keyed: bool, versioned: bo
         names += ["RateLimit-Policy", "RateLimit"]
     if status in (200, 304) and (method == "get" or (versioned and method != "delete")):
         names.append("ETag")
-    if status < 300 and keyed:
+    if status in (200, 201, 202) and keyed:
         names.append("Idempotency-Replayed")
     if status == 401:
         names.append("WWW-Authenticate")

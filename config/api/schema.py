@@ -152,14 +152,18 @@ def _add_headers(described: dict[str, Any], method: str, rule: Rule) -> None:
     own = described.pop("x-headers", {})
     parameters = {parameter["name"] for parameter in described.get("parameters", [])}
     for status, response in described["responses"].items():
-        names = headers.describe(
+        media = response.get("content", {})
+        is_rehearsal = media.get("application/json", {}).get("schema") == {
+            "$ref": "#/components/schemas/RehearsalAnswer"
+        }
+        names = headers.names_of(
             int(status),
             method=method,
             rule=rule,
-            keyed="Idempotency-Key" in parameters,
+            keyed="Idempotency-Key" in parameters and not is_rehearsal,
             versioned="If-Match" in parameters,
         )
-        if "text/csv" in response.get("content", {}):
+        if "text/csv" in media:
             names.append("Content-Disposition")
         response["headers"] = headers.references([*own.get(status, []), *names])
 

@@ -298,22 +298,28 @@ SENT = {
     "/api/reservations/reserve/": {"member_id": 1, "book_id": 4711, "reserved_until": "2030-01-01"},
     "/reserve/": {"member_id": 1, "book_id": 4711, "reserved_until": "2030-01-01"},
 }
+
+
+def sent_to(route, world):
+    """A body with which this address does something, or at least says why not."""
+    match route:
+        case "/api/circulation/checkout/":
+            return {"member_id": MemberFactory().pk, "book_id": world["book"]}
+        case "/api/reservations/":
+            return {"member_id": MemberFactory().pk, "book_id": open_loan().book_id}
+        case "/api/reservations/fulfill/":
+            return {"book_id": ReservationFactory(ready=True).book_id}
+    sent = SENT.get(route, {})
+    return sent | ({"loan_id": world["loan"]} if "loan_id" in sent else {})
+
+
 WRITING = [(route, method) for route, method in OPERATIONS if method != "get"]
 
 
 @pytest.mark.parametrize(("route", "method"), WRITING, ids=[f"{method} {route}" for route, method in WRITING])
 def test_what_is_changed_is_answered_as_described(api, world, document, route, method):
     """Success or refusal, whatever comes of it: the status is described, and the answer has the form described."""
-    if route == "/api/circulation/checkout/":
-        sent = {"member_id": MemberFactory().pk, "book_id": world["book"]}
-    elif route == "/api/reservations/":
-        sent = {"member_id": MemberFactory().pk, "book_id": open_loan().book_id}
-    elif route == "/api/reservations/fulfill/":
-        sent = {"book_id": ReservationFactory(ready=True).book_id}
-    else:
-        sent = SENT.get(route, {}) | ({"loan_id": world["loan"]} if "loan_id" in SENT.get(route, {}) else {})
-
-    response = getattr(api, method)(route.format(**world), sent if method != "delete" else None)
+    response = getattr(api, method)(route.format(**world), sent_to(route, world) if method != "delete" else None)
 
     described = document["paths"][route][method]["responses"]
     assert str(response.status_code) in described

@@ -1,0 +1,201 @@
+"""The headers that the OpenAPI document describes are those that are sent, neither more nor fewer."""
+
+import pytest
+from django.test import override_settings
+
+from accounts.tokens import pair_for
+from tests.api.routes import ROUTES, nowhere
+from tests.api.signing import PASSWORD
+from tests.api.test_openapi import (
+    EVERY_OPERATION,
+    ONCE_ANYWAY,
+    OPERATIONS,
+    complaints,
+    described_answer,
+    document,
+    meant,
+    sent_to,
+    world,
+)
+from tests.factories import BookFactory, CopyFactory, MemberFactory, ReservationFactory
+
+__all__ = ["document", "world"]
+
+# The document says of these that every answer has them, or HTTP does.
+WITH_EVERY_ANSWER = {
+    "Allow",
+    "Content-Length",
+    "Content-Security-Policy",
+    "Content-Type",
+    "Cross-Origin-Opener-Policy",
+    "Referrer-Policy",
+    "Vary",
+    "X-Content-Type-Options",
+    "X-Frame-Options",
+}
+COUNTED = {"RateLimit", "RateLimit-Policy"}
+
+
+def are_as_described(document, route, method, response):
+    """The headers of this answer, once they are found to be those described."""
+    described = document["paths"][route][method]["responses"][str(response.status_code)]
+    headers = {name: meant(document, header) for name, header in described.get("headers", {}).items()}
+    sent = {name: value for name, value in response.items() if name not in WITH_EVERY_ANSWER}
+    assert set(sent) <= set(headers)
+    assert {name for name, header in headers.items() if header["required"]} <= set(sent)
+    for name, value in sent.items():
+        schema = headers[name]["schema"]
+        assert complaints(document, schema, int(value) if schema["type"] == "integer" else value) == []
+    return set(sent)
+
+
+def ask(client, route, method, world, sent=None, **headers):
+    """A request that may succeed, if it is let in."""
+    if method in ("post", "put", "patch"):
+        sent = sent or sent_to(route, world)
+    return getattr(client, method)(route.format(**world), sent, **headers)
+
+
+@EVERY_OPERATION
+def test_whoever_may_not_is_told_how_to_sign_in(anyone, world, document, route, method):
+    response = ask(anyone, route, method, world, HTTP_AUTHORIZATION="Bearer x.y.z")
+
+    assert response.status_code == 401
+    assert are_as_described(document, route, method, response) >= COUNTED | {"WWW-Authenticate"}
+
+
+@EVERY_OPERATION
+def test_whoever_asks_too_often_is_told_when_to_come_back(api, world, document, route, method):
+    with override_settings(THROTTLE_RATES={"staff": {"read": 1, "write": 1, "account": 1}}):
+        for _ in range(2):
+            response = ask(api, route, method, world)
+
+    assert response.status_code == 429
+    assert are_as_described(document, route, method, response) >= COUNTED | {"Retry-After"}
+
+
+@EVERY_OPERATION
+def test_another_form_is_refused_before_anybody_is_counted(api, world, document, route, method):
+    response = ask(api, route, method, world, HTTP_ACCEPT="text/html")
+
+    assert response.status_code == 406
+    assert not are_as_described(document, route, method, response) & COUNTED
+
+
+@pytest.mark.parametrize(("route", "method"), [(route, method) for route, method in OPERATIONS if "{" in route])
+def test_what_is_nowhere_has_the_headers_described(api, document, route, method):
+    response = ask(api, nowhere(route), method, {})
+
+    assert response.status_code in (400, 404)  # some look at the body first
+    assert are_as_described(document, route, method, response) >= COUNTED
+
+
+# --- What is done ------------------------------------------------------------------------------------------
+
+
+def fit_for(route, method, world):
+    """The world, with something there that this can be done to."""
+    match method, route:
+        case "delete", "/api/books/{book}/":
+            return world | {"book": BookFactory().pk}
+        case "delete", "/api/members/{member}/":
+            return world | {"member": MemberFactory().pk}
+    match route.removesuffix("/").rpartition("/")[2]:
+        case "mark-missing" | "mark-damaged" | "withdraw":
+            return world | {"barcode": CopyFactory().barcode}
+        case "mark-found":
+            return world | {"barcode": CopyFactory(missing=True).barcode}
+        case "repair":
+            return world | {"barcode": CopyFactory(damaged=True).barcode}
+        case "resume":
+            return world | {"reservation": ReservationFactory(suspended=True).pk}
+        case "fulfill":
+            return world | {"reservation": ReservationFactory(ready=True).pk}
+    return world
+
+
+def proof_for(route, librarian):
+    """What proves who one is, where that is asked."""
+    if route not in ONCE_ANYWAY - {"/api/register/", "/api/keys/"}:
+        return None
+    librarian.set_password(PASSWORD)
+    librarian.save()
+    pair = pair_for(librarian)
+    return {
+        "/api/token/": {"username": librarian.username, "password": PASSWORD},
+        "/api/token/refresh/": {"refresh": pair.refresh},
+        "/api/token/verify/": {"token": pair.access},
+        "/api/token/blacklist/": {"refresh": pair.refresh},
+        "/api/me/password/": {"current": PASSWORD, "new": "another staple, for other horses"},
+    }[route]
+
+
+@EVERY_OPERATION
+def test_what_is_done_has_the_headers_described(api, librarian, world, document, route, method):
+    world = fit_for(route, method, world)
+
+    response = ask(api, route, method, world, proof_for(route, librarian))
+
+    assert response.status_code < 300
+    found = are_as_described(document, route, method, response)
+    assert found >= COUNTED
+    assert ("ETag" in found) == (method in ("get", "put", "patch") or route == "/api/members/")
+    if "Location" in found:
+        assert api.get(response["Location"]).status_code == 200
+
+
+# The statistics say of which moment they are, and so are never the same.
+SAME_AS_BEFORE = [route for route, methods in ROUTES.items() if "GET" in methods and route != "/api/statistics/"]
+
+
+@pytest.mark.parametrize("route", SAME_AS_BEFORE)
+def test_what_one_has_already_is_not_sent_again(api, world, document, route):
+    url = route.format(**world)
+
+    response = api.get(url, HTTP_IF_NONE_MATCH=api.get(url)["ETag"])
+
+    assert (response.status_code, response.content) == (304, b"")
+    assert are_as_described(document, route, "get", response) >= COUNTED | {"ETag"}
+
+
+KEYED = [
+    (route, method)
+    for route, method in OPERATIONS
+    if method == "post" and route not in ONCE_ANYWAY | {"/api/circulation/batch/"}
+]
+
+
+@pytest.mark.parametrize(("route", "method"), KEYED)
+def test_what_is_done_once_is_answered_twice_with_the_same_headers(api, world, document, route, method):
+    world = fit_for(route, method, world)
+    sent = sent_to(route, world)
+
+    first, again = (ask(api, route, method, world, sent, HTTP_IDEMPOTENCY_KEY="k") for _ in range(2))
+
+    assert first.status_code < 300
+    replayed = {"Idempotency-Replayed"}
+    assert (
+        are_as_described(document, route, method, first) == are_as_described(document, route, method, again) - replayed
+    )
+    assert again["Idempotency-Replayed"] == "true"
+
+
+@pytest.mark.parametrize(("route", "method"), KEYED)
+def test_a_rehearsal_is_answered_as_described(api, world, document, route, method):
+    world = fit_for(route, method, world)
+
+    response = getattr(api, method)(route.format(**world) + "?dry_run=true", sent_to(route, world))
+
+    assert response.status_code == 200
+    assert set(response.json()["data"]) == {"would", "refusals"}
+    assert complaints(document, described_answer(document, route, method, response), response.json()) == []
+    are_as_described(document, route, method, response)
+
+
+@pytest.mark.parametrize("route", [f"/api/{name}/" for name in ("me", "me/loans", "me/history", "statistics")])
+def test_a_table_is_answered_as_described(api, world, document, route):
+    response = api.get(route + "?format=csv")
+
+    assert response["Content-Type"].startswith("text/csv")
+    assert "text/csv" in document["paths"][route]["get"]["responses"]["200"]["content"]
+    assert "Content-Disposition" in are_as_described(document, route, "get", response)
