@@ -5,7 +5,7 @@ PYTHON ?= python3
 WORKERS ?= 2
 ARGS ?=
 
-.PHONY: help run test simulate bench lint format clean
+.PHONY: help run test simulate bench lint lint-api format clean
 
 help:
 	@echo "make run      the service with its demo library on http://127.0.0.1:8000 (HOST, PORT, LOCAL_DIR)"
@@ -13,6 +13,7 @@ help:
 	@echo "make simulate a library's life from a few seeds, with 1 and with 8 desks at once (ARGS='--events 5000')"
 	@echo "make bench    speed and memory beside floors, into benchmarks/RESULTS.md (BOOKS=books.csv)"
 	@echo "make lint     format, lint, types, import rules, missing migrations"
+	@echo "make lint-api the OpenAPI document, under the rules of Spectral and of Redocly"
 	@echo "make format   lays out the code"
 	@echo "make clean    removes .venv, caches, and the private servers WITH their data"
 
@@ -44,6 +45,11 @@ lint:
 		|| { echo "$$output"; exit 1; }
 	@.venv/bin/python manage.py makemigrations --check --dry-run --verbosity 1
 
+lint-api:
+	$(call install,requirements-dev.txt)
+	@SECRET_KEY=only-to-read-the-settings-for-the-document DATABASE_URL=postgresql://unused REDIS_URL=redis://unused \
+		DJANGO_SETTINGS_MODULE=config.settings .venv/bin/python -m tests.clients.lint
+
 format:
 	$(call install,requirements-dev.txt)
 	@.venv/bin/python -m ruff format --quiet .
@@ -53,6 +59,7 @@ clean:
 	@if [ -x .venv/bin/python ]; then exec .venv/bin/python -m config.embedded clean; \
 		else exec $(PYTHON) -m config.embedded clean; fi
 	@rm -rf .venv .static .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage htmlcov
+	@rm -rf tests/clients/node_modules
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Installs what a requirements file pins, unless exactly that was done before.

@@ -7,7 +7,7 @@ from collections import defaultdict
 from typing import Any
 
 from accounts.access import ACCESS, Rule
-from config.api import headers, successes
+from config.api import headers, sharing, successes
 from config.api.examples import EXAMPLES
 
 ERROR_COMPONENTS: dict[str, Any] = {
@@ -83,7 +83,9 @@ def complete(result: dict[str, Any], generator: Any, request: Any, public: bool)
             _add_headers(described, method, rule)
             successes.add_examples(described, components["schemas"], is_read=method == "get")
     components["examples"] = _error_examples(codes)
-    components["parameters"] = _shared_parameters(result["paths"])
+    operations = [described for methods in result["paths"].values() for described in methods.values()]
+    components["parameters"] = sharing.parameters_of(operations)
+    components["responses"] = sharing.errors_of(operations)
     # Both forms are served. In documents it is usual, and some generators expect it, that no slash ends an address.
     result["paths"] = {path.rstrip("/"): methods for path, methods in result["paths"].items()}
     return result
@@ -166,23 +168,3 @@ def _add_headers(described: dict[str, Any], method: str, rule: Rule) -> None:
         if "text/csv" in media:
             names.append("Content-Disposition")
         response["headers"] = headers.references([*own.get(status, []), *names])
-
-
-def _shared_parameters(paths: dict[str, Any]) -> dict[str, Any]:
-    """Those that several operations have and all describe alike, by name. In their places, references."""
-    lists = [
-        described["parameters"]
-        for methods in paths.values()
-        for described in methods.values()
-        if "parameters" in described
-    ]
-    variants: dict[str, list[Any]] = defaultdict(list)
-    for parameter in (parameter for parameters in lists for parameter in parameters):
-        variants[parameter["name"]].append(parameter)
-    shared = {name: found[0] for name, found in variants.items() if found[1:] == found[:-1] != []}
-    for parameters in lists:
-        parameters[:] = [
-            {"$ref": f"#/components/parameters/{parameter['name']}"} if parameter["name"] in shared else parameter
-            for parameter in parameters
-        ]
-    return dict(sorted(shared.items()))

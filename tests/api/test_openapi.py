@@ -49,6 +49,9 @@ def document():
     for methods in parsed["paths"].values():
         for described in methods.values():
             described["parameters"] = [meant(parsed, parameter) for parameter in described.get("parameters", [])]
+            described["responses"] = {
+                status: meant(parsed, response) for status, response in described["responses"].items()
+            }
     for theirs, ours in PLACEHOLDERS.items():
         parsed["paths"] = {path.replace(theirs, ours): methods for path, methods in parsed["paths"].items()}
     parsed["closed components"] = strict(parsed["components"])
