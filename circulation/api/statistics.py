@@ -21,7 +21,7 @@ from rest.schema import endpoint
 from rest.serializers import shown
 
 
-class DayOut(serializers.Serializer[Any]):
+class DayFiguresOut(serializers.Serializer[Any]):
     day = serializers.DateField()
     loans = serializers.IntegerField()
     returns = serializers.IntegerField()
@@ -42,7 +42,7 @@ class LongLineOut(serializers.Serializer[Any]):
 class StatisticsOut(serializers.Serializer[Any]):
     as_of = serializers.DateTimeField(help_text="When they were counted: up to a minute ago.")
     since = serializers.DateTimeField()
-    days = DayOut(many=True)
+    days = DayFiguresOut(many=True)
     top_titles = TopTitleOut(many=True)
     longest_lines = LongLineOut(many=True)
     titles = serializers.IntegerField()

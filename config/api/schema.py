@@ -11,16 +11,16 @@ from config.api import headers, sharing, successes
 from config.api.examples import EXAMPLES
 
 ERROR_COMPONENTS: dict[str, Any] = {
-    "Error": {
+    "ErrorAnswer": {
         "type": "object",
         "description": "Nothing was changed.",
         "required": ["success", "error"],
         "properties": {
             "success": {"type": "boolean", "const": False},
-            "error": {"$ref": "#/components/schemas/ErrorDetail"},
+            "error": {"$ref": "#/components/schemas/Error"},
         },
     },
-    "ErrorDetail": {
+    "Error": {
         "type": "object",
         "required": ["message", "code", "details", "status_code"],
         "properties": {
@@ -104,7 +104,9 @@ def _error_examples(codes: set[str]) -> dict[str, Any]:
 
 
 def _security(rule: Rule) -> list[dict[str, list[str]]]:
-    """The credentials that will do, each by itself."""
+    """The credentials that will do, each by itself. Who is only now to say who they are needs none."""
+    if rule.who == "anyone" and rule.scope == "no":
+        return []
     ways: list[dict[str, list[str]]] = [{"token": []}, {"cookie": []}]
     if rule.scope != "no":
         ways.append({"key": []})
@@ -139,7 +141,7 @@ def _error_response(codes: list[str]) -> dict[str, Any]:
         "description": ", ".join(f"`{code}`" for code in codes),
         "content": {
             "application/json": {
-                "schema": {"$ref": "#/components/schemas/Error"},
+                "schema": {"$ref": "#/components/schemas/ErrorAnswer"},
                 "examples": {code: {"$ref": f"#/components/examples/{code}"} for code in codes},
             },
             "application/problem+json": {
