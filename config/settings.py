@@ -269,7 +269,8 @@ SPECTACULAR_SETTINGS = {
         "The circulation desk of a library: titles, copies, members, loans and the reservation queue.\n\n"
         "Addresses may end in a slash. What is at no address is 404 `NOT_FOUND`; a method that an address does not "
         "have is 405 `METHOD_NOT_ALLOWED`, and `Allow` says which it has, as it does with other answers. `Vary` says "
-        "on what an answer depends. The security headers that come with all of them are for browsers."
+        "on what an answer depends. A defect of the service is 500 `INTERNAL_ERROR`, in the form of all errors. The "
+        "security headers that come with every answer are for browsers."
     ),
     "VERSION": "1.0.0",
     "CONTACT": {"name": "The library that runs this service"},

@@ -9,11 +9,11 @@ from typing import Any
 
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
-from accounts.models import Scope
 from circulation.api.loans import LOAN_ORDERINGS, loan_page
 from circulation.api.serializers import LoanOut
 from circulation.models import Loan, LoanQuerySet
@@ -35,13 +35,16 @@ LOANS = "id,book_id,title,copy_barcode\r\n7,1,Middlemarch,1-1\r\n"
 RESERVATIONS = "id,book_id,title,member_id,status\r\n5,1,Middlemarch,3,waiting\r\n"
 
 
+@extend_schema_field({"type": "array", "items": {"$ref": "#/components/schemas/Scope"}})
+class Scopes(serializers.ListField):
+    """Of a key."""
+
+
 class MeOut(serializers.Serializer[Any]):
     username = serializers.CharField()
     email = serializers.CharField()
     role = serializers.ChoiceField(["member", "librarian", "admin"])
-    scopes = serializers.ListField(
-        child=serializers.ChoiceField(Scope.choices), allow_null=True, help_text="Of an API key; otherwise null."
-    )
+    scopes = Scopes(allow_null=True, help_text="Of an API key; otherwise null.")
     member = MemberOut(allow_null=True, help_text="Null when the account belongs to no member.")
 
 

@@ -14,8 +14,12 @@ def _header(description: str, example: Any, /, *, always: bool = True, **schema:
 
 # `always`: whether an answer that is said to carry it always does.
 HEADERS = {
-    "ETag": _header("Changes with what is shown. For `If-Match` and `If-None-Match`.", '"5d41402abc4b2a76.184"'),
-    "Location": _header("Where to find what was made.", "/api/books/1/", format="uri-reference"),
+    "ETag": _header(
+        "Changes with what is shown. For `If-Match` and `If-None-Match`.",
+        '"5d41402abc4b2a76.184"',
+        pattern='^"[0-9a-f]+([.][0-9a-f]+)?"$',
+    ),
+    "Location": _header("Where to find what was made.", "/api/books/1/", pattern="^/api/.+/$"),
     "Content-Disposition": _header("A name for the file.", 'attachment; filename="table.csv"', always=False),
     "Cache-Control": _header("What is not for everybody is kept nowhere on its way.", "no-store", const="no-store"),
     "Idempotency-Replayed": _header(
@@ -29,11 +33,13 @@ HEADERS = {
         "(`w`). Not there where nobody counts: at an open desk, or while Redis is away.",
         '"read";q=600;w=60',
         always=False,
+        pattern='^"(read|write|account)";q=[0-9]+;w=60$',
     ),
     "RateLimit": _header(
         "How many requests are left (`r`), and in how many seconds it is full again (`t`).",
         '"read";r=599;t=1',
         always=False,
+        pattern='^"(read|write|account)";r=[0-9]+;t=[0-9]+$',
     ),
     "Retry-After": _header("Seconds to wait.", 7, type="integer", minimum=0),
     "WWW-Authenticate": _header("How to say who one is.", 'Bearer realm="api"'),

@@ -51,6 +51,7 @@ const again = await ada.POST("/api/circulation/checkout", withKey);
 const lent = the(first);
 assert("loan" in lent);
 assert.deepEqual([lent.outcome, lent.loan.member_id, lent.loan.overdue], ["lent", adaId, false]);
+assert(Date.parse(lent.loan.due_at) > Date.parse(lent.loan.lent_at));
 assert.deepEqual(the(again), lent);
 const replayed = [first, again].map(({ response }) => response.headers.get("Idempotency-Replayed"));
 assert.deepEqual(replayed, [null, "true"]);
