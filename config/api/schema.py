@@ -77,9 +77,9 @@ def complete(result: dict[str, Any], generator: Any, request: Any, public: bool)
             rule = RULES[path, method.upper()]
             described["security"] = _security(rule)
             described["description"] = f"{described.get('description', '')}\n\n{_who(rule)}".strip()
-            codes.update(_add_errors(described, rule))
             if method == "get":
                 described["responses"]["304"] = {"description": "What you have, by its `If-None-Match`, still holds."}
+            codes.update(_add_errors(described, rule))
             _add_headers(described, method, rule)
             successes.add_examples(described, components["schemas"], is_read=method == "get")
     components["examples"] = _error_examples(codes)

@@ -14,10 +14,11 @@ def parameters_of(operations: list[dict[str, Any]]) -> dict[str, Any]:
             variants[parameter["name"]].append(parameter)
     shared = {name: found[0] for name, found in variants.items() if len(found) > 1 and found[1:] == found[:-1]}
     for described in operations:
-        described["parameters"] = [
-            _reference("parameters", parameter["name"]) if parameter["name"] in shared else parameter
-            for parameter in described.get("parameters", [])
-        ]
+        if "parameters" in described:
+            described["parameters"] = [
+                _reference("parameters", parameter["name"]) if parameter["name"] in shared else parameter
+                for parameter in described["parameters"]
+            ]
     return dict(sorted(shared.items()))
 
 
