@@ -88,11 +88,10 @@ class EnvelopeSchema(AutoSchema):
 
     def _get_response_for_code(self, serializer: Any, status_code: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
         response: dict[str, Any] = super()._get_response_for_code(serializer, status_code, *args, **kwargs)  # type: ignore[no-untyped-call]
-        if cast(Any, self.view).is_bare:
-            return response
         content = response.get("content", {})
         content.pop("application/problem+json", None)
-        if media := content.get("application/json"):
+        media = content.get("application/json")
+        if media is not None and not cast(Any, self.view).is_bare:
             media["schema"] = self._envelope(media["schema"] or NOTHING)
         return response
 
@@ -187,7 +186,7 @@ def endpoint(
 
     `answers` maps a status to the serializer of `data` (None: null). `keyed` says that Idempotency-Key and dry_run
     work, `versioned` that If-Match does. `example` is a request body. `headers` names by status what an answer
-    carries beyond what follows from all this (config/api/headers.py). `table` shows how `?format=csv` answers.
+    carries beyond what all such answers do (config/api/headers.py). `table` shows how `?format=csv` answers.
     """
     codes = [
         *refusals,

@@ -38,6 +38,7 @@ class CopyDetail(OperationView):
         summary="Change a copy's barcode or branch",
         request=CopyEdit,
         answers={200: CopyOut},
+        headers={200: ["ETag"]},
         refusals=["COPY_NOT_FOUND", "DUPLICATE"],
         versioned=True,
         example={"branch": "Main Library"},

@@ -46,14 +46,14 @@ HEADERS = {
 }
 
 
-def names_of(status: int, *, method: str, rule: Rule, keyed: bool, versioned: bool) -> list[str]:
-    """The headers of one answer, apart from those of its own such as Location."""
+def names_of(status: int, *, is_read: bool, rule: Rule, keyed: bool) -> list[str]:
+    """The headers of one answer, apart from those that its endpoint names."""
     names = []
     if rule.who != "anyone" or rule.rate != "read":
         names.append("Cache-Control")
     if status != 406:  # is answered before anybody is counted
         names += ["RateLimit-Policy", "RateLimit"]
-    if status in (200, 304) and (method == "get" or (versioned and method != "delete")):
+    if status in (200, 304) and is_read:
         names.append("ETag")
     if status in (200, 201, 202) and keyed:
         names.append("Idempotency-Replayed")

@@ -80,7 +80,7 @@ def complete(result: dict[str, Any], generator: Any, request: Any, public: bool)
             if method == "get":
                 described["responses"]["304"] = {"description": "What you have, by its `If-None-Match`, still holds."}
             codes.update(_add_errors(described, rule))
-            _add_headers(described, method, rule)
+            _add_headers(described, rule, is_read=method == "get")
             successes.add_examples(described, components["schemas"], is_read=method == "get")
     components["examples"] = _error_examples(codes)
     operations = [described for methods in result["paths"].values() for described in methods.values()]
@@ -152,7 +152,7 @@ def _error_response(codes: list[str]) -> dict[str, Any]:
     }
 
 
-def _add_headers(described: dict[str, Any], method: str, rule: Rule) -> None:
+def _add_headers(described: dict[str, Any], rule: Rule, *, is_read: bool) -> None:
     own = described.pop("x-headers", {})
     parameters = {parameter["name"] for parameter in described.get("parameters", [])}
     for status, response in described["responses"].items():
@@ -162,10 +162,9 @@ def _add_headers(described: dict[str, Any], method: str, rule: Rule) -> None:
         }
         names = headers.names_of(
             int(status),
-            method=method,
+            is_read=is_read,
             rule=rule,
             keyed="Idempotency-Key" in parameters and not is_rehearsal,
-            versioned="If-Match" in parameters,
         )
         if "text/csv" in media:
             names.append("Content-Disposition")

@@ -39,7 +39,7 @@ LONGEST = timedelta(days=366)  # that a free copy is kept from everybody else
 KEPT = (
     "A free copy is set aside until then (`ready`). With none free one joins the line (`waiting`), and leaves it then."
 )
-EXAMPLE = {"book_id": 1, "reserved_until": "2030-12-31T23:59:59", "library": "Main Library"}
+EXAMPLE = {"book_id": 1, "reserved_until": "2030-12-31T23:59:59Z", "library": "Main Library"}
 
 
 class ReserveInput(OverrideInput):
@@ -83,6 +83,7 @@ class Reserve(OperationView):
         description=KEPT,
         request=ReserveInput,
         answers={201: ReservationOut},
+        headers={201: ["Location"]},
         refusals=JOIN_REFUSALS,
         keyed=True,
         example=EXAMPLE,
@@ -100,6 +101,7 @@ class ReserveAnywhere(OperationView):
         description=f"{KEPT} This library is asked first.",
         request=ReserveInput,
         answers={201: ReservationOut},
+        headers={201: ["Location"]},
         refusals=JOIN_REFUSALS,
         keyed=True,
         example=EXAMPLE,

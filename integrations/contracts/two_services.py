@@ -159,6 +159,7 @@ class Books(BookPages):
         summary="Add a book",
         request=NewBookInput,
         answers={201: BookOut},
+        headers={201: ["Location"]},
         refusals=["DUPLICATE"],
         keyed=True,
         example=EXAMPLE,

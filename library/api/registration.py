@@ -72,7 +72,7 @@ class Enrol(OperationView):
         description="A name is enough. Who wants to sign in uses `/api/register`.",
         request=EnrolmentInput,
         answers={201: MemberOut},
-        headers={201: ["Location"]},
+        headers={201: ["Location", "ETag"]},
         refusals=["PERMISSION_DENIED", "DUPLICATE"],
         keyed=True,
         example={"email": "ada@example.org", "first_name": "Ada", "last_name": "Lovelace"},

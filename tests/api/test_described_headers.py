@@ -52,7 +52,7 @@ def are_as_described(document, route, method, response):
 def ask(client, route, method, world, sent=None, **headers):
     """A request that may succeed, if it is let in."""
     if method in ("post", "put", "patch"):
-        sent = sent or sent_to(route, world)
+        sent = sent or sent_to(route, method, world)
     return getattr(client, method)(route.format(**world), sent, **headers)
 
 
@@ -96,7 +96,7 @@ def test_what_is_nowhere_has_the_headers_described(api, document, route, method)
 def fit_for(route, method, world):
     """The world, with something there that this can be done to."""
     match method, route:
-        case "delete", "/api/books/{book}/":
+        case "delete", "/api/books/{book}/" | "/api/admin/books/{book}/":
             return world | {"book": BookFactory().pk}
         case "delete", "/api/members/{member}/":
             return world | {"member": MemberFactory().pk}
@@ -109,7 +109,7 @@ def fit_for(route, method, world):
             return world | {"barcode": CopyFactory(damaged=True).barcode}
         case "resume":
             return world | {"reservation": ReservationFactory(suspended=True).pk}
-        case "fulfill":
+        case "fulfill" | "return_book":
             return world | {"reservation": ReservationFactory(ready=True).pk}
     return world
 
@@ -139,7 +139,6 @@ def test_what_is_done_has_the_headers_described(api, librarian, world, document,
     assert response.status_code < 300
     found = are_as_described(document, route, method, response)
     assert found >= COUNTED
-    assert ("ETag" in found) == (method in ("get", "put", "patch") or route == "/api/members/")
     if "Location" in found:
         assert api.get(response["Location"]).status_code == 200
 
@@ -161,14 +160,14 @@ def test_what_one_has_already_is_not_sent_again(api, world, document, route):
 KEYED = [
     (route, method)
     for route, method in OPERATIONS
-    if method == "post" and route not in ONCE_ANYWAY | {"/api/circulation/batch/"}
+    if (method == "post" and route not in ONCE_ANYWAY | {"/api/circulation/batch/"}) or route == "/api/books/borrow/"
 ]
 
 
 @pytest.mark.parametrize(("route", "method"), KEYED)
 def test_what_is_done_once_is_answered_twice_with_the_same_headers(api, world, document, route, method):
     world = fit_for(route, method, world)
-    sent = sent_to(route, world)
+    sent = sent_to(route, method, world)
 
     first, again = (ask(api, route, method, world, sent, HTTP_IDEMPOTENCY_KEY="k") for _ in range(2))
 
@@ -184,7 +183,7 @@ def test_what_is_done_once_is_answered_twice_with_the_same_headers(api, world, d
 def test_a_rehearsal_is_answered_as_described(api, world, document, route, method):
     world = fit_for(route, method, world)
 
-    response = getattr(api, method)(route.format(**world) + "?dry_run=true", sent_to(route, world))
+    response = getattr(api, method)(route.format(**world) + "?dry_run=true", sent_to(route, method, world))
 
     assert response.status_code == 200
     assert set(response.json()["data"]) == {"would", "refusals"}

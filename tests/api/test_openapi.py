@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import timedelta
 from functools import reduce
 from io import StringIO
 from operator import getitem
@@ -9,10 +10,12 @@ from operator import getitem
 import pytest
 import yaml
 from django.core.management import call_command
+from django.utils import timezone
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiJsonRenderer
 from jsonschema import Draft202012Validator
 
+from circulation.models import Loan
 from config.api.examples import EXAMPLES
 from tests.api.access import rule_of
 from tests.api.asking import open_loan
@@ -288,31 +291,34 @@ SENT = {
     "/api/copies/{barcode}/": {"branch": "Main Library"},
     "/api/members/": {"name": "Ada"},
     "/api/members/{member}/": {"name": "Ada"},
-    "/api/circulation/checkout/": {"member_id": 0, "book_id": 0},
     "/api/circulation/return/": {"loan_id": 0},
     "/api/circulation/renew/": {"loan_id": 0},
     "/api/circulation/batch/": {"operations": [{"op": "return", "barcode": "x"}]},
-    "/api/reservations/": {"member_id": 0, "book_id": 0},
-    "/api/reservations/fulfill/": {"book_id": 0},
     "/api/reservations/{reservation}/reorder/": {"priority": 1, "reason": "x"},
-    "/api/borrow/": {"userId": 1, "bookId": 4711},
-    "/api/return/": {"userId": 1, "bookId": 4711},
-    "/api/books/borrow/": {"user_id": 1, "book_id": 4711, "days": 7},
     "/api/admin/books/": {"title": "Emma"},
-    "/api/reservations/reserve/": {"member_id": 1, "book_id": 4711, "reserved_until": "2030-01-01"},
-    "/reserve/": {"member_id": 1, "book_id": 4711, "reserved_until": "2030-01-01"},
 }
 
 
-def sent_to(route, world):
-    """A body with which this address does something, or at least says why not."""
-    match route:
-        case "/api/circulation/checkout/":
+def sent_to(route, method, world):
+    """A body with which this does something, or at least says why not."""
+    match method, route:
+        case _, "/api/circulation/checkout/":
             return {"member_id": MemberFactory().pk, "book_id": world["book"]}
-        case "/api/reservations/":
+        case _, "/api/reservations/":
             return {"member_id": MemberFactory().pk, "book_id": open_loan().book_id}
-        case "/api/reservations/fulfill/":
+        case _, "/api/reservations/fulfill/":
             return {"book_id": ReservationFactory(ready=True).book_id}
+        case _, "/api/borrow/":
+            return {"userId": MemberFactory().pk, "bookId": world["book"]}
+        case _, "/api/return/":
+            return {"userId": open_loan().member_id, "bookId": Loan.objects.latest("pk").book_id}
+        case _, "/api/books/borrow/":
+            return {"user_id": MemberFactory().pk, "book_id": world["book"], "days": 7}
+        case "put", "/api/admin/books/":
+            return {"book_id": world["book"], "status": "available"}
+        case _, "/reserve/" | "/api/reservations/reserve/":
+            until = timezone.localdate() + timedelta(days=7)
+            return {"member_id": MemberFactory().pk, "book_id": world["book"], "reserved_until": f"{until}"}
     sent = SENT.get(route, {})
     return sent | ({"loan_id": world["loan"]} if "loan_id" in sent else {})
 
@@ -323,7 +329,9 @@ WRITING = [(route, method) for route, method in OPERATIONS if method != "get"]
 @pytest.mark.parametrize(("route", "method"), WRITING, ids=[f"{method} {route}" for route, method in WRITING])
 def test_what_is_changed_is_answered_as_described(api, world, document, route, method):
     """Success or refusal, whatever comes of it: the status is described, and the answer has the form described."""
-    response = getattr(api, method)(route.format(**world), sent_to(route, world) if method != "delete" else None)
+    sent = sent_to(route, method, world) if method != "delete" else None
+
+    response = getattr(api, method)(route.format(**world), sent)
 
     described = document["paths"][route][method]["responses"]
     assert str(response.status_code) in described
