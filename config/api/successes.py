@@ -88,6 +88,7 @@ HELD = RESERVATION | {
     "shelf_until": "2026-03-18T23:59:59Z",
     "copy_barcode": "1-1",
 }
+CANCELLED = RESERVATION | {"status": "cancelled", "position": None, "estimated_wait_days": None}
 BORROWED = BOOK | {
     "loan_id": 7,
     "copy_barcode": "1-1",
@@ -142,10 +143,6 @@ DATA: dict[str, Any] = {
     "Returned": {
         "loan": LOAN | {"returned_at": "2026-03-11T16:40:00Z"},
         "next": {"action": "hold", "reservation": HELD},
-    },
-    "ReturnedBook": {
-        "reservation": HELD | {"status": "fulfilled"},
-        "loan": LOAN | {"returned_at": "2026-03-11T16:40:00Z"},
     },
     "Statistics": {
         "as_of": "2026-03-11T17:00:00Z",
@@ -207,10 +204,7 @@ SAID: dict[str, str | tuple[str, Any]] = {
     "renew": ("Copy 1-1 is now due on 2026-04-08.", LOAN | {"due_at": "2026-04-08T23:59:59Z", "renewals": 1}),
     "batch": "1 of 1 done.",
     "reservations_create": "“Middlemarch” reserved for Grace Hopper, place 1 in the line.",
-    "reservations_cancel": (
-        "The reservation of “Middlemarch” is cancelled.",
-        RESERVATION | {"status": "cancelled", "position": None, "estimated_wait_days": None},
-    ),
+    "reservations_cancel": ("The reservation of “Middlemarch” is cancelled.", CANCELLED),
     "reservations_suspend": (
         "The reservation of “Middlemarch” is suspended and keeps its place.",
         RESERVATION | {"status": "suspended"},
@@ -218,9 +212,12 @@ SAID: dict[str, str | tuple[str, Any]] = {
     "reservations_resume": "The reservation of “Middlemarch” is resumed at place 1.",
     "reservations_reorder": "The reservation of “Middlemarch” is now at place 1.",
     "reservations_fulfill": ("Copy 1-1 lent to Grace Hopper until 2026-04-08.", LOAN | {"id": 8, "member_id": 3}),
-    "reserve_until": "“Middlemarch” reserved for Grace Hopper, place 1 in the line.",
-    "reserve_anywhere": "“Middlemarch” reserved for Grace Hopper, place 1 in the line.",
-    "reservations_return_book": "Copy 1-1 returned. Put it back on the shelf.",
+    "reserve_until": ("“Middlemarch” reserved for Grace Hopper, and a copy is set aside.", HELD),
+    "reserve_anywhere": ("“Middlemarch” reserved for Grace Hopper, and a copy is set aside.", HELD),
+    "reservations_return_book": (
+        "The copy of “Middlemarch” that was set aside is free again.",
+        {"reservation": CANCELLED, "loan": None},
+    ),
     "borrow": "Book borrowed successfully",
     "return_book": "Book returned successfully",
     "books_borrow": "Copy 1-1 lent to Ada Lovelace until 2026-03-30.",

@@ -259,8 +259,11 @@ def world(librarian):
 
 
 def described_answer(document, route, method, response):
-    media = document["paths"][route][method]["responses"][str(response.status_code)]["content"]["application/json"]
-    return media["schema"]
+    return described_media(document, route, method, response)["schema"]
+
+
+def described_media(document, route, method, response):
+    return document["paths"][route][method]["responses"][str(response.status_code)]["content"]["application/json"]
 
 
 @pytest.mark.parametrize("route", [route for route, methods in ROUTES.items() if "GET" in methods])
@@ -291,7 +294,6 @@ SENT = {
     "/api/copies/{barcode}/": {"branch": "Main Library"},
     "/api/members/": {"name": "Ada"},
     "/api/members/{member}/": {"name": "Ada"},
-    "/api/circulation/return/": {"loan_id": 0},
     "/api/circulation/renew/": {"loan_id": 0},
     "/api/circulation/batch/": {"operations": [{"op": "return", "barcode": "x"}]},
     "/api/reservations/{reservation}/reorder/": {"priority": 1, "reason": "x"},
@@ -304,6 +306,8 @@ def sent_to(route, method, world):
     match method, route:
         case _, "/api/circulation/checkout/":
             return {"member_id": MemberFactory().pk, "book_id": world["book"]}
+        case _, "/api/circulation/return/":
+            return {"loan_id": open_loan(book=ReservationFactory().book).pk}
         case _, "/api/reservations/":
             return {"member_id": MemberFactory().pk, "book_id": open_loan().book_id}
         case _, "/api/reservations/fulfill/":
