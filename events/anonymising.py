@@ -28,14 +28,19 @@ def forget_actors(events: QuerySet[Event]) -> int:
 
 
 def forget_answers_about(member_id: int, card_number: str) -> None:
-    """Empty the answers that are kept for Idempotency-Keys and tell of this member. Their requests stay done."""
+    """Empty the answers that are kept for Idempotency-Keys and tell of this member. Their requests stay done.
+
+    Who asks again is told so as a 404: no success without what the API's description promises of one.
+    """
     require_transaction()
     told = [f'"member_id":{member_id},', f'"member_id":{member_id}}}', f'"card_number":{json.dumps(card_number)}']
-    body = json.dumps({"success": True, "message": "This answer was erased with its member.", "data": None})
+    message = "This was done. What it answered was erased with its member."
+    error = {"message": message, "code": "NOT_FOUND", "details": None, "status_code": 404}
+    body = json.dumps({"success": False, "error": error})
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            UPDATE events_storedanswer SET body = %s, headers = '{"Content-Type": "application/json"}'
+            UPDATE events_storedanswer SET status = 404, body = %s, headers = '{"Content-Type": "application/json"}'
             WHERE EXISTS (SELECT FROM unnest(%s::bytea[]) AS part WHERE position(part IN body) > 0)
             """,
             [body.encode(), [part.encode() for part in told]],
