@@ -32,7 +32,7 @@ urlpatterns = [
     path("api/schema/", docs.Schema.as_view(), name="schema"),
     path("api/docs/", docs.SwaggerUI.as_view(), name="docs"),
     path("api/redoc/", docs.ReDoc.as_view(), name="redoc"),
-    re_path("^api/", errors.not_found),
+    re_path("^(api|reserve|status)/", errors.not_found),
 ]
 
 handler400 = "config.api.errors.bad_request"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -26,15 +26,18 @@ from drf_spectacular.utils import (
 from rest_framework import serializers
 
 from rest.pagination import LIMIT, MAX_LIMIT
+from rest.serializers import StrictSerializer
 
 F = TypeVar("F", bound=Callable[..., Any])
+Parameters: TypeAlias = OpenApiParameter | type[serializers.Serializer[Any]]
 
 TAG = '"5d41402abc4b2a76.184"'  # as an example
 # What any endpoint may answer, one that takes a body, and a POST that changes something. Who may call it is known to
 # the table of access alone; config/api/schema.py says it.
 ALWAYS = ("TOKEN_INVALID", "PERMISSION_DENIED", "NOT_ACCEPTABLE", "THROTTLED", "DATABASE_UNAVAILABLE")
 WITH_BODY = ("MALFORMED_JSON", "VALIDATION_ERROR", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "BUSY")
-WITH_KEY = ("IDEMPOTENCY_KEY_INVALID", "IDEMPOTENCY_IN_PROGRESS", "IDEMPOTENCY_KEY_REUSED")
+# NOT_FOUND: what was answered the first time was erased with the member that it told of.
+WITH_KEY = ("IDEMPOTENCY_KEY_INVALID", "IDEMPOTENCY_IN_PROGRESS", "IDEMPOTENCY_KEY_REUSED", "NOT_FOUND")
 
 KEY = OpenApiParameter(
     "Idempotency-Key",
@@ -121,6 +124,11 @@ class EnvelopeSchema(AutoSchema):
         name = re.sub(r"(Input|Edit)Request$", r"\1", name)
         return re.sub(r"^Patched(\w+?)(Input|Edit)$", r"\1Change", name).removesuffix("Out")
 
+    def _map_basic_serializer(self, serializer: Any, direction: Any) -> dict[str, Any]:
+        """What an input does not know, it refuses."""
+        schema: dict[str, Any] = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]
+        return schema | {"additionalProperties": False} if isinstance(serializer, StrictSerializer) else schema
+
     def get_description(self) -> str:  # type: ignore[override]  # as its base class has it
         return ""  # unless `endpoint` gives one: docstrings are for those who read the code
 
@@ -175,7 +183,7 @@ def endpoint(
     answers: Mapping[int, Any],
     request: Any = None,
     refusals: Sequence[str] = (),
-    query: Sequence[OpenApiParameter] = (),
+    query: Sequence[Parameters] = (),
     keyed: bool = False,
     versioned: bool = False,
     example: Any = None,
@@ -184,9 +192,10 @@ def endpoint(
 ) -> Callable[[F], F]:
     """Describe one method of a view.
 
-    `answers` maps a status to the serializer of `data` (None: null). `keyed` says that Idempotency-Key and dry_run
-    work, `versioned` that If-Match does. `example` is a request body. `headers` names by status what an answer
-    carries beyond what all such answers do (config/api/headers.py). `table` shows how `?format=csv` answers.
+    `answers` maps a status to the serializer of `data` (None: null). `query` holds parameters, or serializers of
+    several. `keyed` says that Idempotency-Key and dry_run work, `versioned` that If-Match does. `example` is a request
+    body. `headers` names by status what an answer carries beyond what all such answers do (config/api/headers.py).
+    `table` shows how `?format=csv` answers.
     """
     codes = [
         *refusals,
@@ -240,6 +249,7 @@ def rehearsable(answers: Mapping[int, Any]) -> Mapping[int, Any]:
     return {**answers, 200: either}
 
 
+LIMITS: dict[str, Any] = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": LIMIT}
 WOULD = "With `dry_run=true`: what would happen."
 DESCRIPTIONS = {
     200: "Done, or found.",
@@ -271,7 +281,7 @@ def page_query(orderings: Iterable[str], default: str | None) -> list[OpenApiPar
     """The parameters that every list takes. Without a default ordering, which one it is depends on the others."""
     names = [sign + name for name in orderings for sign in ("", "-")]
     return [
-        OpenApiParameter("limit", int, description=f"How many, 1 to {MAX_LIMIT}.", default=LIMIT),
+        OpenApiParameter("limit", LIMITS, description=f"How many, 1 to {MAX_LIMIT}."),
         OpenApiParameter("ordering", str, enum=names, default=default),
         OpenApiParameter("cursor", str, description="From `next` or `previous`; do not make your own."),
         OpenApiParameter("count", bool, description="`true` adds a count, which stops at 10,001."),

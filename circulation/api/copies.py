@@ -86,7 +86,7 @@ def _action(
             answers={200: MovedOut},
             refusals=["COPY_NOT_FOUND", *refusals],
             keyed=True,
-            example={"reason": "Not on its shelf"} if gives_reason else None,
+            example={"reason": "Not on its shelf"} if gives_reason else {},
         )
         def post(self, request: Request, barcode: str) -> HttpResponseBase:
             asked: dict[str, Any] = self.parsed(serializer)

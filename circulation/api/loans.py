@@ -7,7 +7,6 @@ from typing import Any
 
 from django.db.models import F
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.request import Request
 
@@ -36,9 +35,9 @@ class EventQuery(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(CirculationEvent.KINDS, required=False)
     book = IdentifierInQuery(required=False)
     member = IdentifierInQuery(required=False)
-    copy = serializers.CharField(required=False, max_length=64)
-    since = Moment(required=False)
-    until = Moment(required=False)
+    copy = serializers.CharField(required=False, max_length=64, help_text="A barcode.")
+    since = Moment(required=False, help_text="From this moment or date on.")
+    until = Moment(required=False, help_text="Up to this moment, or the end of this date.")
 
 
 def visible(view: OperationView) -> LoanQuerySet:
@@ -61,9 +60,7 @@ class LoanList(OperationView):
         name="loans_list",
         summary="List loans",
         query=[
-            OpenApiParameter("status", str, enum=["open", "overdue", "returned"]),
-            OpenApiParameter("member", int),
-            OpenApiParameter("book", int),
+            LoanQuery,
             *page_query(LOAN_ORDERINGS, "id"),
         ],
         answers={200: page_of(LoanOut)},
@@ -103,12 +100,7 @@ class EventList(OperationView):
         name="events_list",
         summary="What happened at the desk",
         query=[
-            OpenApiParameter("kind", str, enum=[str(kind) for kind in CirculationEvent.KINDS]),
-            OpenApiParameter("book", int),
-            OpenApiParameter("member", int),
-            OpenApiParameter("copy", str, description="A barcode."),
-            OpenApiParameter("since", str, description="From this moment or date on."),
-            OpenApiParameter("until", str, description="Up to this moment, or the end of this date."),
+            EventQuery,
             *page_query(EVENT_ORDERINGS, "occurred_at"),
         ],
         answers={200: page_of(EventOut)},

@@ -21,8 +21,8 @@ from library.api.operations import OperationView
 from library.api.serializers import MemberOut
 from library.models import Member
 from reservations.api.serializers import ReservationOut, reservation_data
-from reservations.api.views import FILTERS, ReservationQuery, reservation_page
 from reservations.api.views import ORDERINGS as RESERVATION_ORDERINGS
+from reservations.api.views import ReservationQuery, StatusQuery, reservation_page
 from reservations.models import Reservation
 from rest.answers import Answer
 from rest.schema import endpoint, page_of, page_query
@@ -109,7 +109,7 @@ class MyReservations(OperationView):
     @endpoint(
         name="me_reservations",
         summary="My places in lines",
-        query=[FILTERS[0], *page_query(RESERVATION_ORDERINGS, "id")],
+        query=[StatusQuery, *page_query(RESERVATION_ORDERINGS, "id")],
         answers={200: page_of(ReservationOut)},
         table=RESERVATIONS,
     )

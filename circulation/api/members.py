@@ -7,7 +7,6 @@ from typing import Any
 from django.db.models import F, QuerySet
 from django.http.response import HttpResponseBase
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.request import Request
 
@@ -24,7 +23,7 @@ from library.search import members_like
 from library.services import branch_named, enrol, member_category_named
 from rest.answers import Answer
 from rest.pagination import Orderings, Page, PageRequest, page_data, paginate
-from rest.schema import endpoint, page_of, page_query
+from rest.schema import Parameters, endpoint, page_of, page_query
 from rest.serializers import written
 
 ORDERINGS: Orderings = {"id": F("pk"), "name": F("last_name_folded"), "card_number": F("card_number")}
@@ -33,7 +32,11 @@ EMPTY: dict[str, Any] = {"first_name": "", "last_name": "", "email": "", "expire
 
 
 class MemberQuery(serializers.Serializer[Any]):
-    search = serializers.CharField(required=False, max_length=200)
+    search = serializers.CharField(
+        required=False,
+        max_length=200,
+        help_text="A card number, an e-mail address, or beginnings of the first and last name.",
+    )
 
 
 def _resolved(fields: dict[str, Any]) -> dict[str, Any]:
@@ -45,12 +48,7 @@ def _resolved(fields: dict[str, Any]) -> dict[str, Any]:
     return fields
 
 
-MEMBERS_QUERY = [
-    OpenApiParameter(
-        "search", str, description="A card number, an e-mail address, or beginnings of the first and last name."
-    ),
-    *page_query(ORDERINGS, "id"),
-]
+MEMBERS_QUERY: list[Parameters] = [MemberQuery, *page_query(ORDERINGS, "id")]
 
 
 def members_found(view: OperationView, members: QuerySet[Member]) -> Page[Member]:

@@ -128,6 +128,7 @@ class ReturnBook(OperationView):
         answers={200: ReturnedBookOut},
         refusals=["RESERVATION_NOT_FOUND", "RESERVATION_CLOSED", "COPY_NOT_ON_LOAN"],
         keyed=True,
+        example={},
     )
     def post(self, request: Request, reservation_id: int) -> HttpResponseBase:
         self.parsed(NoInput)

@@ -25,13 +25,13 @@ from library.api.operations import OperationView
 from library.api.serializers import MemberOut
 from library.models import Book, Copy, Member
 from reservations import availability
-from reservations.api.books import EXAMPLE, TITLES_QUERY, add, page_asked, page_of_titles, withdraw
+from reservations.api.books import EXAMPLE, TITLES_PAGE, add, page_asked, page_of_titles, withdraw
 from reservations.api.serializers import BookOut, BookQuery, CatalogueOut, NewBookInput, book_data
 from reservations.availability import Availability
 from reservations.titles import edit_title
 from rest.answers import Answer
 from rest.pagination import page_data
-from rest.schema import endpoint, page_of
+from rest.schema import Parameters, endpoint, page_of
 from rest.serializers import Identifier, Moment, StrictSerializer, WholeNumber, shown, written
 
 STATUSES = ["available", "borrowed", "unavailable"]
@@ -145,7 +145,7 @@ class BookPages(OperationView):
         return Answer(page_data(self.request, page.next, page.previous, page.count, with_status(page.rows)))
 
 
-QUERY = [parameter for parameter in TITLES_QUERY if parameter.name != "facets"]
+QUERY: list[Parameters] = [BookQuery, *TITLES_PAGE]
 PAGE = page_of(StatusBookOut)
 
 

@@ -8,7 +8,6 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Coalesce, Left
 from django.http.response import HttpResponseBase
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
 from library import cache, search
@@ -22,8 +21,8 @@ from reservations.api.serializers import (
     AvailabilityOut,
     BookInput,
     BookOut,
-    BookQuery,
     CatalogueOut,
+    CatalogueQuery,
     FacetsOut,
     NewBookInput,
     book_data,
@@ -40,23 +39,8 @@ ORDERINGS: Orderings = {
     "published_year": Coalesce("published_year", UNKNOWN_YEAR),
 }
 EXAMPLE = {"title": "Middlemarch", "author": "George Eliot", "isbn": "9780141439549", "copies": 2}
-FILTERS = [
-    OpenApiParameter(
-        "search", str, description="Words or beginnings of words of title and author, or an ISBN; forgives typos."
-    ),
-    OpenApiParameter("author", str, description="A part of the author's name."),
-    OpenApiParameter("publisher", str),
-    OpenApiParameter("category", str),
-    OpenApiParameter("language", str),
-    OpenApiParameter("isbn", str, description="ISBN-10 or ISBN-13."),
-    OpenApiParameter("year_min", int),
-    OpenApiParameter("year_max", int),
-    OpenApiParameter("available", bool, description="`true`: a copy can be borrowed now."),
-    OpenApiParameter("branch", str, description="Copies of this branch count."),
-    OpenApiParameter("facets", bool, description="`true` adds the most frequent values with their counts."),
-]
 # The best of what a search finds come first, unless another order is asked for.
-TITLES_QUERY = [*FILTERS, *page_query([*ORDERINGS, "relevance"], default=None)]
+TITLES_PAGE = page_query([*ORDERINGS, "relevance"], default=None)
 
 
 class BookList(OperationView):
@@ -65,11 +49,11 @@ class BookList(OperationView):
     @endpoint(
         name="books_list",
         summary="Search and list titles",
-        query=TITLES_QUERY,
+        query=[CatalogueQuery, *TITLES_PAGE],
         answers={200: page_of(BookOut, facets=FacetsOut(required=False, help_text="Only with `facets=true`."))},
     )
     def get(self, request: Request) -> Answer:
-        asked = self.query(BookQuery)
+        asked = self.query(CatalogueQuery)
         page = page_asked(request, asked)
         # What depends on copies is asked of the database every time: it must equal what was last committed.
         if asked.keys() & {"available", "branch"}:

@@ -68,25 +68,35 @@ class NewBookInput(BookInput):
 
 
 class BookQuery(serializers.Serializer[Any]):
-    """The filters of the catalogue. All may be combined."""
+    """The filters of titles. All may be combined."""
 
-    search = serializers.CharField(required=False, max_length=200, allow_blank=True, help_text="Empty: every title.")
-    author = serializers.CharField(required=False, max_length=200)
+    search = serializers.CharField(
+        required=False,
+        max_length=200,
+        allow_blank=True,
+        help_text="Words or beginnings of words of title and author, or an ISBN; forgives typos.",
+    )
+    author = serializers.CharField(required=False, max_length=200, help_text="A part of the author's name.")
     publisher = serializers.CharField(required=False, max_length=120)
     category = serializers.CharField(required=False, max_length=50)
     language = serializers.CharField(required=False, max_length=35)
-    isbn = serializers.CharField(required=False, max_length=32)
+    isbn = serializers.CharField(required=False, max_length=32, help_text="ISBN-10 or ISBN-13.")
     year_min = serializers.IntegerField(required=False, min_value=-9999, max_value=9999)
     year_max = serializers.IntegerField(required=False, min_value=-9999, max_value=9999)
-    available = serializers.BooleanField(required=False)
-    branch = serializers.CharField(required=False, max_length=120)
-    facets = serializers.BooleanField(required=False)
+    available = serializers.BooleanField(required=False, help_text="`true`: a copy can be borrowed now.")
+    branch = serializers.CharField(required=False, max_length=120, help_text="Copies of this branch count.")
 
     def validate_isbn(self, text: str) -> str:
         try:
             return isbn.normalised(text)
         except ValueError as error:
             raise serializers.ValidationError(str(error)) from error
+
+
+class CatalogueQuery(BookQuery):
+    facets = serializers.BooleanField(
+        required=False, help_text="`true` adds the most frequent values with their counts."
+    )
 
 
 class FacetOut(serializers.Serializer[Any]):

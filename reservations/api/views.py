@@ -8,7 +8,6 @@ from typing import Any
 from django.db.models import F
 from django.http.response import HttpResponseBase
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.request import Request
 
@@ -46,17 +45,13 @@ JOIN_REFUSALS = [
 ]
 
 
-class ReservationQuery(serializers.Serializer[Any]):
+class StatusQuery(serializers.Serializer[Any]):
     status = serializers.ChoiceField([*Reservation.Status.values, "live"], required=False)
+
+
+class ReservationQuery(StatusQuery):
     member = IdentifierInQuery(required=False)
     book = IdentifierInQuery(required=False)
-
-
-FILTERS = [
-    OpenApiParameter("status", str, enum=[*Reservation.Status.values, "live"]),
-    OpenApiParameter("member", int),
-    OpenApiParameter("book", int),
-]
 
 
 def visible(view: OperationView) -> ReservationQuerySet:
@@ -89,7 +84,7 @@ class ReservationList(OperationView):
     @endpoint(
         name="reservations_list",
         summary="List reservations",
-        query=[*FILTERS, *page_query(ORDERINGS, "id")],
+        query=[ReservationQuery, *page_query(ORDERINGS, "id")],
         answers={200: page_of(ReservationOut)},
     )
     def get(self, request: Request) -> Answer:
@@ -182,6 +177,7 @@ class Suspend(OperationView):
         answers={200: ReservationOut},
         refusals=["RESERVATION_NOT_FOUND", "RESERVATION_CLOSED", "INVALID_TRANSITION"],
         keyed=True,
+        example={},
     )
     def post(self, request: Request, reservation_id: int) -> HttpResponseBase:
         self.parsed(NoInput)
@@ -200,6 +196,7 @@ class Resume(OperationView):
         answers={200: ReservationOut},
         refusals=["RESERVATION_NOT_FOUND", "RESERVATION_CLOSED", "INVALID_TRANSITION"],
         keyed=True,
+        example={},
     )
     def post(self, request: Request, reservation_id: int) -> HttpResponseBase:
         self.parsed(NoInput)
@@ -260,7 +257,7 @@ class MemberReservations(OperationView):
     @endpoint(
         name="members_reservations",
         summary="A member's reservations",
-        query=[FILTERS[0], *page_query(ORDERINGS, "id")],
+        query=[StatusQuery, *page_query(ORDERINGS, "id")],
         answers={200: page_of(ReservationOut)},
         refusals=["MEMBER_NOT_FOUND"],
     )
