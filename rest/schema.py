@@ -64,11 +64,10 @@ IF_NONE_MATCH = OpenApiParameter(
     description="The `ETag` of what you have. If that still holds, the answer is 304 and empty.",
     examples=[OpenApiExample("Example", value=TAG)],
 )
-
-
 FORMAT = OpenApiParameter(
     "format", str, enum=["json", "csv"], description="`csv`: everything in one table, without pages."
 )
+NOTHING = {"type": "null"}  # the schema of data that is none
 
 
 @extend_schema_field({"type": "array", "items": {"$ref": "#/components/schemas/Refusal"}})
@@ -81,9 +80,6 @@ class RehearsalOut(serializers.Serializer[Any]):
 
     would = serializers.CharField(help_text="`refuse`, or what would be done.")
     refusals = RefusalsField()
-
-
-NOTHING = {"type": "null"}
 
 
 class EnvelopeSchema(AutoSchema):
