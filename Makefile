@@ -5,12 +5,13 @@ PYTHON ?= python3
 WORKERS ?= 2
 ARGS ?=
 
-.PHONY: help run test simulate bench lint lint-api format clean
+.PHONY: help run test simulate fuzz bench lint lint-api format clean
 
 help:
 	@echo "make run      the service with its demo library on http://127.0.0.1:8000 (HOST, PORT, LOCAL_DIR)"
 	@echo "make test     all tests, on servers of their own (ARGS='-k queue' picks, WORKERS=4)"
 	@echo "make simulate a library's life from a few seeds, with 1 and with 8 desks at once (ARGS='--events 5000')"
+	@echo "make fuzz     20 minutes of requests made of the API description (FUZZ_SECONDS=60 FUZZ_SEED=1)"
 	@echo "make bench    speed and memory beside floors, into benchmarks/RESULTS.md (BOOKS=books.csv)"
 	@echo "make lint     format, lint, types, import rules, missing migrations"
 	@echo "make lint-api the OpenAPI document, under the rules of Spectral and of Redocly"
@@ -44,6 +45,11 @@ lint:
 	@output="$$(.venv/bin/python -c "from importlinter.cli import lint_imports_command as l; l()" --no-logo 2>&1)" \
 		|| { echo "$$output"; exit 1; }
 	@.venv/bin/python manage.py makemigrations --check --dry-run --verbosity 1
+
+# For FUZZ_SECONDS signed in, and as long anonymous.
+fuzz:
+	$(call install,requirements-dev.txt)
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} FUZZ_SEED=$${FUZZ_SEED:-$$$$} .venv/bin/python -m pytest -q -s tests/fuzz $(ARGS)
 
 lint-api:
 	$(call install,requirements-dev.txt)

@@ -41,7 +41,7 @@ WITH_KEY = ("IDEMPOTENCY_KEY_INVALID", "IDEMPOTENCY_IN_PROGRESS", "IDEMPOTENCY_K
 
 KEY = OpenApiParameter(
     "Idempotency-Key",
-    {"type": "string", "minLength": 1, "maxLength": 255},
+    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!#-~]([ -~]*[!-~])?$"},
     OpenApiParameter.HEADER,
     description="Any text of up to 255 characters, new for every new request. Repeating a request with its key "
     "repeats the answer, not the effect; it is kept for 24 hours.",

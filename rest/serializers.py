@@ -86,9 +86,11 @@ class Text(serializers.CharField):
 
 
 class WholeNumber(serializers.IntegerField):
-    """A whole number; not a string of digits, not 1.0, not true."""
+    """A whole number, which 1.0 is as well; not a string of digits, not true."""
 
     def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, float) and data.is_integer():
+            return int(data)
         if isinstance(data, bool) or not isinstance(data, int):
             self.fail("invalid")
         return data

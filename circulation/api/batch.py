@@ -99,8 +99,7 @@ class Batch(OperationView):
     )
     def post(self, request: Request) -> Answer:
         operations = self.parsed(BatchInput)["operations"]
-        if not self.is_dry_run:
-            idempotency_key(request)  # one that is unusable refuses the batch, not each of its parts
+        idempotency_key(request)  # one that is unusable refuses the batch, not each of its parts
         with acting(request.user.pk):
             results = [self._result(index, asked) for index, asked in enumerate(operations)]
         done = sum(result["status"] < 400 for result in results)

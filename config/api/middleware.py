@@ -85,9 +85,8 @@ class NoNulMiddleware:
 
 def is_for_everybody(request: HttpRequest) -> bool:
     """Whether anybody gets this answer without signing in."""
-    return all(
-        rule.who == "anyone" and rule.rate == "read" for rule in rules_of(route_of(request), request.method or "")
-    )
+    rules = rules_of(route_of(request), request.method or "")
+    return bool(rules) and all(rule.who == "anyone" and rule.rate == "read" for rule in rules)
 
 
 class MessageMiddleware(messages.MessageMiddleware):

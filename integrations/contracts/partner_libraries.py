@@ -39,7 +39,11 @@ LONGEST = timedelta(days=366)  # that a free copy is kept from everybody else
 KEPT = (
     "A free copy is set aside until then (`ready`). With none free one joins the line (`waiting`), and leaves it then."
 )
-EXAMPLE = {"book_id": 1, "reserved_until": "2030-12-31T23:59:59Z", "library": "Main Library"}
+EXAMPLE = {
+    "book_id": 1,
+    "reserved_until": f"{timezone.localdate() + timedelta(days=30)}T23:59:59Z",
+    "library": "Main Library",
+}
 
 
 class ReserveInput(OverrideInput):

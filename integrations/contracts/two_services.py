@@ -11,6 +11,7 @@ from typing import Any
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http.response import HttpResponseBase
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 
@@ -93,19 +94,26 @@ class StatusBookOut(BookOut):
     borrowers = BorrowerOut(many=True)
 
 
+@extend_schema_field({"type": "string", "enum": ["available", "unavailable"]})
+class SettableStatus(serializers.ChoiceField):
+    """A status that can be set; and an explanation for who tries the third."""
+
+    default_error_messages = {
+        "not_by_hand": "A book becomes borrowed by being lent, not by hand. Write available or unavailable."
+    }
+
+    def to_internal_value(self, data: Any) -> Any:
+        status = super().to_internal_value(data)
+        if status == "borrowed":
+            self.fail("not_by_hand")
+        return status
+
+
 class StatusInput(StrictSerializer):
     """A title, and whether it may be borrowed."""
 
     book_id = Identifier()
-    status = serializers.ChoiceField(STATUSES, help_text="`borrowed` cannot be set by hand.")
-
-    def validate_status(self, status: str) -> str:
-        if status == "borrowed":
-            raise serializers.ValidationError(
-                "A book becomes borrowed by being lent, not by hand. Write available or unavailable.",
-                code="not_by_hand",
-            )
-        return status
+    status = SettableStatus(STATUSES, help_text="`borrowed` cannot be set by hand.")
 
 
 def with_status(books: list[Book]) -> list[dict[str, Any]]:

@@ -99,9 +99,9 @@ class OperationView(DeskView):
         `would` names for a rehearsal what would happen.
         """
         with acting(self.request.user.pk):
+            key = idempotency_key(self.request)  # must make sense, also where it is not needed
             if self.is_dry_run:
                 return self._rehearsed(operation, would, kwargs)
-            key = idempotency_key(self.request)
             if key is None:
                 return answer(operation(**kwargs))
             stored = operation.answered(key, lambda result: self._written(answer(result)), **kwargs)

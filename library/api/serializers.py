@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from library import isbn
 from library.exceptions import NO_OVERRIDE, Override
 from library.models import BARCODE, Copy, Member
 from library.services import split_name
 from rest.serializers import Moment, StrictSerializer, Text, WholeNumber, shown
 
 
+@extend_schema_field({"type": "string", "pattern": f"^{BARCODE}$"})
 class Barcode(Text):
     """1 to 64 letters, digits, dots, underscores or hyphens."""
 
@@ -26,6 +29,22 @@ class Barcode(Text):
         if text in (".", ".."):
             raise serializers.ValidationError("This barcode would mean something else in an address.")
         return text
+
+
+@extend_schema_field({"type": "string", "format": "isbn", "maxLength": 32})
+class Isbn(Text):
+    """An ISBN-10 or ISBN-13, with or without hyphens; thirteen digits afterwards."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("help_text", "ISBN-10 or ISBN-13, with or without hyphens.")
+        super().__init__(max_length=32, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        try:
+            return isbn.normalised(text) if text else ""
+        except ValueError as error:
+            raise serializers.ValidationError(str(error)) from error
 
 
 class OverrideInput(StrictSerializer):

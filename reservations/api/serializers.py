@@ -9,8 +9,7 @@ from zoneinfo import ZoneInfo
 from django.utils import timezone
 from rest_framework import serializers
 
-from library import isbn
-from library.api.serializers import OverrideInput
+from library.api.serializers import Isbn, OverrideInput
 from library.models import Book, Branch
 from library.services import branch_named
 from reservations import availability
@@ -46,20 +45,12 @@ def book_data(catalogue: dict[str, Any], numbers: availability.Availability) -> 
 class BookInput(StrictSerializer):
     title = Text(max_length=500)
     author = Text(source="authors", max_length=1000, allow_blank=True, default="")
-    isbn = Text(max_length=32, allow_blank=True, default="", help_text="ISBN-10 or ISBN-13, with or without hyphens.")
+    isbn = Isbn(allow_blank=True, default="")
     publisher = Text(max_length=120, allow_blank=True, default="")
     category = Text(max_length=50, allow_blank=True, default="")
     language = Text(max_length=35, allow_blank=True, default="")
     published_year = WholeNumber(min_value=-9999, max_value=9999, allow_null=True, default=None)
     in_circulation = YesNo(default=True)
-
-    def validate_isbn(self, text: str) -> str:
-        if not text:
-            return ""
-        try:
-            return isbn.normalised(text)
-        except ValueError as error:
-            raise serializers.ValidationError(str(error)) from error
 
 
 class NewBookInput(BookInput):
@@ -80,17 +71,11 @@ class BookQuery(serializers.Serializer[Any]):
     publisher = serializers.CharField(required=False, max_length=120)
     category = serializers.CharField(required=False, max_length=50)
     language = serializers.CharField(required=False, max_length=35)
-    isbn = serializers.CharField(required=False, max_length=32, help_text="ISBN-10 or ISBN-13.")
+    isbn = Isbn(required=False)
     year_min = serializers.IntegerField(required=False, min_value=-9999, max_value=9999)
     year_max = serializers.IntegerField(required=False, min_value=-9999, max_value=9999)
     available = serializers.BooleanField(required=False, help_text="`true`: a copy can be borrowed now.")
     branch = serializers.CharField(required=False, max_length=120, help_text="Copies of this branch count.")
-
-    def validate_isbn(self, text: str) -> str:
-        try:
-            return isbn.normalised(text)
-        except ValueError as error:
-            raise serializers.ValidationError(str(error)) from error
 
 
 class CatalogueQuery(BookQuery):
