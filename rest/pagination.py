@@ -142,7 +142,8 @@ def _read(key: int | str, field: Field[Any, Any]) -> Any:
         value = field.to_python(key)
     except (ModelValidationError, TypeError):
         _bad_cursor()
-    if isinstance(value, datetime) and is_naive(value):
+    # A number may have come as its digits, however many.
+    if (isinstance(value, datetime) and is_naive(value)) or (isinstance(value, int) and not _is_whole(value)):
         _bad_cursor()
     return value
 
