@@ -146,6 +146,18 @@ def return_copy(
     return Returned(loan, next_for(loan.copy, line.settle(book, at=at)))
 
 
+@operation
+def give_back(*, reservation_id: int, at: datetime) -> Reservation:
+    """Leave the line with the copy that is set aside: it goes to the next. Raises ReservationClosed.
+
+    While nothing is set aside, CopyNotOnLoan: the copy may have failed a moment ago, and the place in the line is kept.
+    """
+    book, reservation = line.lock_reservation(reservation_id)
+    if reservation.is_live and reservation.status != Reservation.Status.READY:
+        raise CopyNotOnLoan("Nothing was set aside for this reservation yet. To leave the line, cancel it.")
+    return line.leave_line(reservation, book, at=at, reason="given back")
+
+
 def next_for(copy: Copy, ready: list[Reservation]) -> Next:
     """What to do with a copy that came in, given who was just set something aside."""
     for reservation in ready:

@@ -137,6 +137,13 @@ def join_line(
     return reservation
 
 
+def leave_line(reservation: Reservation, book: Book, *, at: datetime, reason: str) -> Reservation:
+    """End a reservation under its book's lock, and serve the next. Raises ReservationClosed."""
+    _end(reservation, Status.CANCELLED, Event.Kind.CANCEL, at=at, reason=reason or None)
+    settle(book, at=at)
+    return reservation
+
+
 def line_refusals(member: Member, book: Book, *, at: datetime) -> list[Refusal]:
     """Why a member may not join the line for a title, apart from a copy being free. Loan limits are not asked here."""
     reasons = member_refusals(member, today=timezone.localdate(at))
@@ -259,9 +266,7 @@ def reserve_until(
 def cancel(*, reservation_id: int, at: datetime, reason: str = "") -> Reservation:
     """Leave the line. A copy that was set aside goes to the next. Raises ReservationClosed."""
     book, reservation = lock_reservation(reservation_id)
-    _end(reservation, Status.CANCELLED, Event.Kind.CANCEL, at=at, reason=reason or None)
-    settle(book, at=at)
-    return reservation
+    return leave_line(reservation, book, at=at, reason=reason)
 
 
 @operation

@@ -17,9 +17,8 @@ from rest_framework.response import Response
 
 from circulation.api.desk import return_told, would_return
 from circulation.api.serializers import LoanOut
-from circulation.exceptions import CopyNotOnLoan
 from circulation.models import Loan
-from circulation.services import Returned, return_copy
+from circulation.services import Returned, give_back, return_copy
 from library.api.operations import OperationView
 from library.api.serializers import OverrideInput
 from library.exceptions import BookNotFound, BranchNotFound
@@ -29,7 +28,7 @@ from reservations.api.serializers import NoInput, ReservationOut, in_zone_of, re
 from reservations.api.views import JOIN_REFUSALS, reserved, visible
 from reservations.exceptions import ReservationNotFound
 from reservations.models import Reservation
-from reservations.services import cancel, reserve_until
+from reservations.services import reserve_until
 from rest.answers import Answer
 from rest.schema import endpoint
 from rest.serializers import Identifier, Moment, Text, shown
@@ -145,11 +144,7 @@ class ReturnBook(OperationView):
             return self.perform(
                 return_copy, self._returned(reservation), would=would_return, loan_id=loan_id, at=timezone.now()
             )
-        if reservation.status in (Reservation.Status.WAITING, Reservation.Status.SUSPENDED):
-            raise CopyNotOnLoan("Nothing was set aside for this reservation yet. To leave the line, cancel it.")
-        return self.perform(
-            cancel, _set_free, would="cancel", reservation_id=reservation_id, at=timezone.now(), reason="given back"
-        )
+        return self.perform(give_back, _set_free, would="cancel", reservation_id=reservation_id, at=timezone.now())
 
     def _returned(self, reservation: Reservation) -> Callable[[Returned], Answer]:
         def answer(result: Returned) -> Answer:

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from circulation.models import Loan
 from events.models import Event
+from integrations.contracts.partner_libraries import ReturnBook
 from library.models import Copy
 from reservations.models import Reservation
 from tests.api.asking import RESERVATION, data_of, error_of, invalid_fields, message_of, refusals_of
@@ -249,6 +250,36 @@ def test_one_who_waits_has_nothing_to_give_back(desk):
     waiting.refresh_from_db()
     assert waiting.status == "waiting"
     error_of(give_back(desk, 4711), 404, "RESERVATION_NOT_FOUND")
+
+
+def test_whoever_waits_again_by_the_time_they_give_back_keeps_their_place(desk, monkeypatch):
+    """The copy that was set aside failed a moment before: there is nothing to give back, and no reason to leave."""
+    reservation = data_of(reserve(desk, MemberFactory(), BookFactory(copies=1)), 201)
+    perform = ReturnBook.perform
+
+    def a_moment_later(*args, **kwargs):
+        data_of(desk.post(f"/api/copies/{reservation['copy_barcode']}/mark-damaged/"))
+        return perform(*args, **kwargs)
+
+    monkeypatch.setattr(ReturnBook, "perform", a_moment_later)
+
+    refusals_of(give_back(desk, reservation["id"]), 409, "COPY_NOT_ON_LOAN")
+    assert Reservation.objects.get().status == "waiting"
+
+
+def test_giving_back_is_rehearsed(desk):
+    ready = data_of(reserve(desk, MemberFactory(), BookFactory(copies=1)), 201)
+    collected = data_of(reserve(desk, MemberFactory(), BookFactory(copies=1)), 201)
+    desk.post(f"/api/reservations/{collected['id']}/fulfill/")
+
+    def would(reservation_id):
+        data = data_of(desk.post(f"/api/reservations/{reservation_id}/return_book/?dry_run=true"))
+        return data["would"], [refusal["code"] for refusal in data["refusals"]]
+
+    assert would(ready["id"]) == ("cancel", [])
+    assert would(collected["id"]) == ("shelve", [])
+    assert would(ReservationFactory().pk) == ("refuse", ["COPY_NOT_ON_LOAN"])
+    assert Event.objects.filter(kind__in=["cancel", "return"]).count() == 0
 
 
 @pytest.mark.parametrize("collected", [False, True])
