@@ -149,7 +149,10 @@ def filtered(books: QuerySet[Book], asked: dict[str, Any], *, only_best: bool = 
 
 
 def _by_their_copies(books: QuerySet[Book], asked: dict[str, Any]) -> QuerySet[Book]:
-    """Titles that have a copy at the branch, if one is asked for, and one that can be borrowed, or none."""
+    """Titles that have a copy at the branch, if one is asked for, and one that can be borrowed, or none.
+
+    A copy that was withdrawn stands nowhere.
+    """
     # Of a plain column PostgreSQL goes through titles and copies side by side: from the first title on, whatever the
     # page. Of an expression it looks up the copies of one title after the other, until the page is full.
     copies = Copy.objects.filter(book=OuterRef("pk") + 0)
@@ -157,7 +160,10 @@ def _by_their_copies(books: QuerySet[Book], asked: dict[str, Any]) -> QuerySet[B
         # Asked beforehand, so that PostgreSQL knows whether much or little stands there.
         here = list(Branch.objects.filter(name__iexact=asked["branch"]).values_list("pk", flat=True))
         copies = copies.filter(branch__in=here)
-        books = books.filter(Exists(Copy.objects.filter(book=OuterRef("pk"), branch__in=here)))
+        there = Copy.objects.filter(book=OuterRef("pk"), branch__in=here)
+        if not asked.get("available"):  # what is free was not withdrawn: then the index alone says what stands there
+            there = there.exclude(status=Copy.Status.WITHDRAWN)
+        books = books.filter(Exists(there))
     if "available" not in asked:
         return books
     free = copies.filter(status=Copy.Status.AVAILABLE)

@@ -226,6 +226,17 @@ def test_a_branch_and_what_is_available_there():
     assert titles(branch="Nowhere", available=False) == []
 
 
+def test_a_withdrawn_copy_stands_nowhere():
+    harbour = BranchFactory(name="Harbour")
+    for title in ("Emma", "Odyssey"):
+        CopyFactory(book=BookFactory(title=title))
+    CopyFactory(book=Book.objects.get(title="Emma"), branch=harbour, lost=True)
+    CopyFactory(book=Book.objects.get(title="Odyssey"), branch=harbour, withdrawn=True)
+
+    assert titles(branch="Harbour") == ["Emma"]
+    assert titles(branch="Harbour", available=False) == ["Emma"]
+
+
 # --- Facets -----------------------------------------------------------------------------------------------
 
 
