@@ -20,11 +20,10 @@ from circulation.api.serializers import LoanOut
 from circulation.models import Loan
 from circulation.services import Returned, give_back, return_copy
 from library.api.operations import OperationView
-from library.api.serializers import OverrideInput
 from library.exceptions import BookNotFound, BranchNotFound
 from library.models import Book
 from library.services import branch_named
-from reservations.api.serializers import NoInput, ReservationOut, in_zone_of, reservation_data
+from reservations.api.serializers import ForMemberInput, NoInput, ReservationOut, in_zone_of, reservation_data
 from reservations.api.views import JOIN_REFUSALS, reserved, visible
 from reservations.exceptions import ReservationNotFound
 from reservations.models import Reservation
@@ -45,10 +44,9 @@ EXAMPLE = {
 }
 
 
-class ReserveInput(OverrideInput):
+class ReserveInput(ForMemberInput):
     """A title, until when a copy is to be kept, and where."""
 
-    member_id = Identifier(required=False, help_text="By default whoever is signed in; staff must name somebody.")
     book_id = Identifier()
     reserved_until = Moment(help_text="Without a zone it is the library's time; a mere date means its end.")
     library = Text(required=False, max_length=120, help_text="By its name; the member's own by default.")
@@ -63,7 +61,8 @@ class ReserveInput(OverrideInput):
                 {"library": f"There is no library {name!r}, neither here nor among the partners."},
                 code="does_not_exist",
             ) from error
-        until = data["until"] = in_zone_of(data["branch"], data.pop("reserved_until"))
+        until = in_zone_of(data["branch"] or self.branch_of_member(data), data.pop("reserved_until"))
+        data["until"] = until
         if until <= timezone.now():
             raise serializers.ValidationError({"reserved_until": "This moment has passed."}, code="past")
         if until > timezone.now() + LONGEST:
@@ -73,7 +72,7 @@ class ReserveInput(OverrideInput):
 
 def reserve(view: OperationView) -> HttpResponseBase:
     """Reserve what a request asks for."""
-    asked = view.for_member(view.parsed(ReserveInput))
+    asked = view.for_member(view.parsed(ReserveInput, context={"only_member": view.only_member}))
     return view.perform(reserve_until, reserved, would="reserve", at=timezone.now(), **asked)
 
 

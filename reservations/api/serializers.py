@@ -154,8 +154,18 @@ def reservation_data(reservations: list[Reservation], *, cached: bool = True) ->
     return written(ReservationOut, ordered, numbers=numbers)
 
 
-class ReservationInput(OverrideInput):
+class ForMemberInput(OverrideInput):
+    """What is wanted for a member: whoever is named, or the `only_member` of the context."""
+
     member_id = Identifier(required=False, help_text="By default whoever is signed in; staff must name somebody.")
+
+    def branch_of_member(self, data: dict[str, Any]) -> Branch | None:
+        """Where the member collects what is not wanted elsewhere."""
+        member_id = data.get("member_id", self.context.get("only_member"))
+        return None if member_id is None else Branch.objects.filter(members=member_id).first()
+
+
+class ReservationInput(ForMemberInput):
     book_id = Identifier()
     needed_by = Moment(required=False, help_text="Of no use afterwards. Without a zone it is the branch's time.")
     branch = Text(required=False, max_length=120, help_text="Where to pick it up; the member's branch by default.")
@@ -165,7 +175,7 @@ class ReservationInput(OverrideInput):
         branch = branch_named(data["branch"]) if "branch" in data else None
         data["branch"] = branch
         if "needed_by" in data:
-            data["needed_by"] = in_zone_of(branch, data["needed_by"])
+            data["needed_by"] = in_zone_of(branch or self.branch_of_member(data), data["needed_by"])
             if data["needed_by"] <= timezone.now():
                 raise serializers.ValidationError({"needed_by": "This moment has passed."}, code="past")
         return data

@@ -107,7 +107,7 @@ class ReservationList(OperationView):
             reserved,
             would="reserve",
             at=timezone.now(),
-            **self.for_member(self.parsed(ReservationInput)),
+            **self.for_member(self.parsed(ReservationInput, context={"only_member": self.only_member})),
         )
 
 

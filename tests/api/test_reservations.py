@@ -17,7 +17,16 @@ from tests.api.asking import (
     open_loan,
     refusals_of,
 )
-from tests.factories import BookFactory, BranchFactory, CopyFactory, MemberFactory, ReservationFactory, general_policy
+from tests.api.signing import signed_in
+from tests.factories import (
+    BookFactory,
+    BranchFactory,
+    CopyFactory,
+    MemberFactory,
+    ReservationFactory,
+    UserFactory,
+    general_policy,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -81,6 +90,17 @@ def test_needed_by_is_the_branches_time_unless_it_names_its_own(api, ada, lent, 
     data = data_of(api.post(URL, sent), 201)
 
     assert (data["needed_by"], data["branch"]) == (kept, "Ostend")
+
+
+@pytest.mark.parametrize("who", ["staff", "ada"])
+def test_where_no_branch_is_named_it_is_the_time_of_the_members_own(api, lent, who):
+    tokyo = BranchFactory(name="Tokyo", time_zone="Asia/Tokyo")
+    ada = MemberFactory(branch=tokyo, user=UserFactory())
+    client, named = (api, {"member_id": ada.pk}) if who == "staff" else (signed_in(ada.user), {})
+
+    data = data_of(client.post(URL, {"book_id": lent.pk, "needed_by": "2999-12-31", **named}), 201)
+
+    assert (data["needed_by"], data["branch"]) == ("2999-12-31T14:59:59Z", "Tokyo")
 
 
 def test_what_is_free_need_not_be_reserved(api, ada):

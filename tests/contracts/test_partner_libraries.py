@@ -122,6 +122,16 @@ def test_the_copy_is_one_of_that_library_if_it_has_one(desk):
     assert elsewhere["copy_barcode"] != there.barcode
 
 
+def test_without_a_library_it_is_the_members_own_and_its_time(desk):
+    tokyo = BranchFactory(name="Tokyo", time_zone="Asia/Tokyo")
+    body = {"member_id": MemberFactory(branch=tokyo).pk, "book_id": BookFactory(copies=1).pk}
+
+    reservation = data_of(desk.post(PATHS[0], body | {"reserved_until": in_days(20)}), 201)
+
+    assert reservation["branch"] == "Tokyo"
+    assert reservation["shelf_until"] == in_days(20).replace("T23", "T14") + "Z"
+
+
 def test_for_the_member_of_the_token(db):
     ada, other = MemberFactory(user=UserFactory()), MemberFactory()
     book = BookFactory(copies=1)
