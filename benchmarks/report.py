@@ -162,8 +162,9 @@ def _lists(found: Lists) -> str:
 
 {_table(("", "p50", "p95", "p95, times the bare view's", "goal"), rows)}
 
-One reader at a time; hardly any address is asked twice, so that little comes from the cache but the statistics and the
-facets of everything. “Deep” pages begin anywhere in the catalogue. The bare view's p95 is {_spread(bare, "{:.2f}")}."""
+One reader at a time. How many copies of a title are where comes from the cache, as after a day of service. Lists do
+not: hardly any address is asked twice, but for the facets of everything and the statistics. “Deep”: from anywhere on.
+The bare view's p95 is {_spread(bare, "{:.2f}")}."""
 
 
 def _cpu_table(results: Results) -> str:

@@ -8,25 +8,23 @@ from operator import and_
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.search import SearchQuery, SearchRank
+from django.contrib.postgres.search import SearchQuery
 from django.db import connection
 from django.db.models import (
     BigIntegerField,
     BooleanField,
-    Case,
     Exists,
     Expression,
     F,
-    FloatField,
     Func,
     IntegerField,
     OuterRef,
     Q,
     QuerySet,
     Value,
-    When,
 )
-from django.db.models.functions import Cast, Coalesce, Greatest, Left, Lower, Round
+from django.db.models.expressions import RawSQL
+from django.db.models.functions import Coalesce, Left, Lower
 
 from library import isbn
 from library.folding import Folded
@@ -35,11 +33,8 @@ from rest.planning import planned_for_its_values
 
 FACETS = ("category", "publisher", "language", "branch")
 FACET_VALUES = 20
-FEW = 200  # titles that are looked up one by one
+FEW = 1000  # titles that are looked up one by one, and so many are put in the order of their relevance
 BEGINS = Left("title_folded", 100)  # as titles are sorted
-WEIGHTS = [0.0, 0.0, 0.1, 1.0]  # of words in authors' names and in titles, the last two
-SHORTER_FIRST = 1  # divides the rank by the logarithm of the length
-BEST = 1000  # titles that are put in the order of their relevance
 
 
 class Beginnings(SearchQuery):
@@ -63,7 +58,7 @@ def _beginnings(text: str) -> Beginnings:
 def found(books: QuerySet[Book], text: str, *, only_best: bool = False) -> QuerySet[Book]:
     """Titles with all these words or beginnings of words in title or author; if there are none, titles like them.
 
-    An ISBN finds the title that has it. `only_best` leaves out all but the `BEST` that may be the most relevant: to
+    An ISBN finds the title that has it. `only_best` leaves out all but the `FEW` that may be the most relevant: to
     put a hundred thousand in their order, each would have to be read.
     """
     with suppress(ValueError):
@@ -82,13 +77,29 @@ def found(books: QuerySet[Book], text: str, *, only_best: bool = False) -> Query
 
 def _best(books: QuerySet[Book], text: str) -> QuerySet[Book]:
     """All of them, or so many, those that begin with the text among them."""
-    some = _first(BEST + 1, books)
-    if len(some) <= BEST:
+    some = _first(FEW + 1, books)
+    if len(some) <= FEW:
         return books.filter(_among(some))
     beginning = books.alias(_begins=BEGINS).filter(_begins__startswith=Folded(Value(text))).order_by("_begins", "pk")
     with planned_for_its_values():
-        first = list(beginning.values_list("pk", flat=True)[: BEST // 2])
-    return books.filter(_among(list(dict.fromkeys([*first, *some]))[:BEST]))
+        first = list(beginning.values_list("pk", flat=True)[: FEW // 2])
+    return books.filter(_among(list(dict.fromkeys([*first, *some]))[:FEW]))
+
+
+# In SQL, because the ORM takes longer to put it together than PostgreSQL to work it out. Words in authors' names weigh
+# a tenth of those in titles; a rank is divided by the logarithm of the length.
+_RELEVANCE = """(
+SELECT round(-1000000 * CASE
+    WHEN library_book.search_vector @@ sought.words THEN
+        1 + ts_rank('{0, 0, 0.1, 1}', library_book.search_vector, sought.words, 1)
+        + CASE WHEN title_folded = sought.text THEN 2 WHEN starts_with(title_folded, sought.text) THEN 1 ELSE 0 END
+    ELSE greatest(word_similarity(sought.text, title_folded), word_similarity(sought.text, authors_folded))
+END)::int
+FROM (
+    SELECT circdesk_folded(%s) AS text,
+           replace(plainto_tsquery('circdesk', circdesk_folded(%s))::text || ' ', ''' ', ''':* ')::tsquery AS words
+) sought
+)"""
 
 
 def relevance(text: str) -> Expression:
@@ -97,28 +108,13 @@ def relevance(text: str) -> Expression:
     The very title comes first, then titles that begin with the text, then those with the words in the title before
     those with words in the authors' names, shorter ones first; then titles that are merely like it.
     """
-    wanted = Folded(Value(text))
-
-    def likeness(of: str) -> Func:
-        return Func(wanted, of, function="word_similarity", output_field=FloatField())
-
-    is_it = Case(When(title_folded=wanted, then=2.0), When(title_folded__startswith=wanted, then=1.0), default=0.0)
-    nearness = Case(
-        When(words_of(text), then=1.0 + is_it + _rank(text)),
-        default=Greatest(likeness("title_folded"), likeness("authors_folded")),
-        output_field=FloatField(),
-    )
-    return Cast(Round(nearness * -1_000_000.0), IntegerField())
+    return RawSQL(_RELEVANCE, (text, text), output_field=IntegerField())
 
 
 def _among(book_ids: list[int]) -> Func:
     """Whether a title is one of these: one parameter, however many they are, and looked up in the index."""
     ids = Value(book_ids, ArrayField(BigIntegerField()))
     return Func(F("pk"), ids, template="(%(expressions)s))", arg_joiner=" = ANY (", output_field=BooleanField())
-
-
-def _rank(text: str) -> SearchRank:
-    return SearchRank(F("search_vector"), _beginnings(text), weights=WEIGHTS, normalization=SHORTER_FIRST)
 
 
 def _first(count: int, books: QuerySet[Book]) -> list[int]:

@@ -77,8 +77,7 @@ def test_pages_of_a_search_come_in_its_order(api):
 
 def test_of_what_many_titles_have_the_best_are_listed(api, monkeypatch):
     """Among them what begins with it, wherever it stands in the catalogue."""
-    monkeypatch.setattr(search, "FEW", 2)
-    monkeypatch.setattr(search, "BEST", 4)
+    monkeypatch.setattr(search, "FEW", 4)
     titles(*(f"The great love, part {number}" for number in range(9)), "Love", "Love and Friendship")
 
     listed = data_of(api.get("/api/books/?search=love&count=true"))
@@ -89,8 +88,7 @@ def test_of_what_many_titles_have_the_best_are_listed(api, monkeypatch):
 
 
 def test_the_best_are_chosen_among_what_the_other_filters_leave(api, monkeypatch):
-    monkeypatch.setattr(search, "FEW", 2)
-    monkeypatch.setattr(search, "BEST", 4)
+    monkeypatch.setattr(search, "FEW", 4)
     titles(*(f"Love {number}" for number in range(9)))
     rare = BookFactory(title="All about love", publisher="Rare")
 
