@@ -1,5 +1,7 @@
 """Text as it is looked for: in small letters, without accents and points, whichever way its characters were typed."""
 
+import unicodedata
+
 from django.db import models
 from django.db.models import Func
 
@@ -14,3 +16,8 @@ class Folded(Func):
 
     function = "circdesk_folded"
     output_field = models.TextField()
+
+
+def is_left_of(text: str) -> bool:
+    """Whether anything is left of a text when it is folded. Of marks alone nothing is, and all begins with that."""
+    return any(not unicodedata.combining(character) for character in text)

@@ -27,7 +27,7 @@ from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce, Left, Lower
 
 from library import isbn
-from library.folding import Folded
+from library.folding import Folded, is_left_of
 from library.models import UNKNOWN_YEAR, Book, Branch, Copy, Member
 from rest.planning import planned_for_its_values
 
@@ -135,7 +135,8 @@ def filtered(books: QuerySet[Book], asked: dict[str, Any], *, only_best: bool = 
         if exact in asked:
             books = books.filter(**{exact: asked[exact]})
     if "author" in asked:
-        books = books.filter(authors_folded__contains=Folded(Value(asked["author"])))
+        part = asked["author"]
+        books = books.filter(authors_folded__contains=Folded(Value(part))) if is_left_of(part) else books.none()
     bounds = {"year_min": "_year__gte", "year_max": "_year__lte"}
     if years := {lookup: asked[name] for name, lookup in bounds.items() if name in asked}:
         books = books.alias(_year=Coalesce("published_year", UNKNOWN_YEAR)).filter(_year__gt=UNKNOWN_YEAR, **years)
@@ -208,7 +209,7 @@ def facets(books: QuerySet[Book]) -> dict[str, list[dict[str, Any]]]:
 
 def members_like(members: QuerySet[Member], text: str) -> QuerySet[Member]:
     """Members with this card number or e-mail address, or with names that begin with these words."""
-    words = text.split()
+    words = [word for word in text.split() if is_left_of(word)]
     if not words:
         return members.none()
     members = members.alias(_email=Lower("email"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from copy import copy
 from datetime import UTC, date, datetime, time
@@ -134,6 +135,8 @@ class Moment(serializers.Field[datetime, str, str, Any]):
         try:
             day: date | None = parse_date(data) if len(data) == 10 else None
             moment = datetime.combine(day, time(23, 59, 59)) if day else parse_datetime(data)
+            if day is None and not re.search("[Tt ]", data):  # a date in another form, which would mean its beginning
+                moment = None
         except ValueError:
             moment = None
         if moment is None:

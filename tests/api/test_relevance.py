@@ -166,3 +166,13 @@ def test_titles_are_sorted_as_people_sort_them(api):
     ordered = data_of(api.get("/api/books/?ordering=title"))["results"]
 
     assert [book["title"] for book in ordered] == ["Ähre", "apple", "elm", "Émile", "Zebra"]
+
+
+@pytest.mark.parametrize("marks", ["\u0301", "\u0301 \u05b8", "\u064e"])
+def test_marks_without_letters_are_in_nothing(api, marks):
+    BookFactory(title="Été", authors="Émile Zola")
+    MemberFactory(first_name="Émile", last_name="Zola")
+
+    assert found(api, marks) == []
+    assert data_of(api.get("/api/books/", {"author": marks}))["results"] == []
+    assert data_of(api.get("/api/members/", {"search": marks}))["results"] == []

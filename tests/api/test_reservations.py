@@ -166,6 +166,7 @@ def test_what_is_out_of_circulation_cannot_be_reserved(api, ada):
         ({"needed_by": "2026-02-30"}, {"needed_by": "invalid"}),
         ({"needed_by": "2999-12-31T23:59:59+24:00"}, {"needed_by": "invalid"}),
         ({"needed_by": "tomorrow"}, {"needed_by": "invalid"}),
+        ({"needed_by": "29981231"}, {"needed_by": "invalid"}),
         ({"needed_by": 1798675199}, {"needed_by": "invalid"}),
         ({"needed_by": None}, {"needed_by": "null"}),
         ({"branch": "Nowhere"}, {"branch": "does_not_exist"}),
