@@ -20,4 +20,4 @@ class Folded(Func):
 
 def is_left_of(text: str) -> bool:
     """Whether anything is left of a text when it is folded. Of marks alone nothing is, and all begins with that."""
-    return any(not unicodedata.combining(character) for character in text)
+    return any(not unicodedata.combining(character) for character in text if not character.isspace())

@@ -99,7 +99,8 @@ class Batch(OperationView):
     )
     def post(self, request: Request) -> Answer:
         operations = self.parsed(BatchInput)["operations"]
-        idempotency_key(request)  # one that is unusable refuses the batch, not each of its parts
+        # What is unusable of these refuses the batch, not each of its parts.
+        _ = idempotency_key(request), self.is_dry_run
         with acting(request.user.pk):
             results = [self._result(index, asked) for index, asked in enumerate(operations)]
         done = sum(result["status"] < 400 for result in results)

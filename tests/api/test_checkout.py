@@ -350,3 +350,12 @@ def test_joining_the_line_can_be_overridden(api, ada):
     data_of(api.post(URL, {"member_id": ada.pk, "book_id": open_loan().book_id, **override}), 202)
 
     assert Event.objects.get().payload["override"] == {"codes": ["RESERVATION_LIMIT_REACHED"], "reason": "x"}
+
+
+def test_a_whole_number_may_be_written_with_a_point(api):
+    """To JSON 7 and 7.0 are the same number, and to some languages there is no other way to write it."""
+    book, member = BookFactory(copies=1), MemberFactory()
+
+    lent = api.post(URL, {"member_id": float(member.pk), "book_id": float(book.pk), "days": 7.0})
+
+    assert data_of(lent, 201)["loan"]["book_id"] == book.pk

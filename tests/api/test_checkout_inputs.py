@@ -27,7 +27,7 @@ def ada():
         ({"member_id": 1, "barcode": "a b"}, {"barcode": "invalid"}),
         ({"member_id": 1, "book_id": 1, "days": 0}, {"days": "min_value"}),
         ({"member_id": 1, "book_id": 1, "days": 3651}, {"days": "max_value"}),
-        ({"member_id": 1, "book_id": 1, "days": 7.0}, {"days": "invalid"}),
+        ({"member_id": 1, "book_id": 1, "days": 7.5}, {"days": "invalid"}),
         ({"member_id": 1, "book_id": 1, "on_unavailable": "queue"}, {"on_unavailable": "invalid_choice"}),
         ({"member_id": 1, "book_id": 1, "override": ["X"]}, {"override_reason": "required"}),
         ({"member_id": 1, "book_id": 1, "override": "X"}, {"override": "not_a_list"}),
