@@ -215,7 +215,7 @@ SAID: dict[str, str | tuple[str, Any]] = {
     "reserve_until": ("“Middlemarch” reserved for Grace Hopper, and a copy is set aside.", HELD),
     "reserve_anywhere": ("“Middlemarch” reserved for Grace Hopper, and a copy is set aside.", HELD),
     "reservations_return_book": (
-        "The copy of “Middlemarch” that was set aside is free again.",
+        "A copy of “Middlemarch” is no longer set aside.",
         {"reservation": CANCELLED, "loan": None},
     ),
     "borrow": "Book borrowed successfully",

@@ -156,9 +156,7 @@ class ReturnBook(OperationView):
 
 def _set_free(reservation: Reservation) -> Answer:
     [data] = reservation_data([reservation], cached=False)
-    return Answer(
-        {"reservation": data, "loan": None}, f"The copy of “{data['title']}” that was set aside is free again."
-    )
+    return Answer({"reservation": data, "loan": None}, f"A copy of “{data['title']}” is no longer set aside.")
 
 
 class StatusOut(serializers.Serializer[Any]):

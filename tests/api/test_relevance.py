@@ -175,4 +175,12 @@ def test_marks_without_letters_are_in_nothing(api, marks):
 
     assert found(api, marks) == []
     assert data_of(api.get("/api/books/", {"author": marks}))["results"] == []
+    assert found(api, "ete", author=marks) == []
     assert data_of(api.get("/api/members/", {"search": marks}))["results"] == []
+
+
+def test_marks_without_letters_are_in_nothing_of_many(api, monkeypatch):
+    monkeypatch.setattr(search, "FEW", 1)
+    titles("Love", "Love again", "Love once more")
+
+    assert found(api, "love", author="\u0301") == []

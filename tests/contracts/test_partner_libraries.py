@@ -214,7 +214,7 @@ def test_a_copy_that_is_set_aside_is_given_back(desk):
 
     data = data_of(response)
     assert (data["reservation"]["status"], data["loan"]) == ("cancelled", None)
-    assert message_of(response) == f"The copy of “{book.title}” that was set aside is free again."
+    assert message_of(response) == f"A copy of “{book.title}” is no longer set aside."
     assert Copy.objects.get().status == "available"
     refusals_of(give_back(desk, reservation["id"]), 409, "RESERVATION_CLOSED")
 
