@@ -16,11 +16,10 @@ from config import embedded
 
 TURNS = 3
 STEPS_A_TURN = 7 + 3 + 1 + 1  # desk, availability, import, start
-LIST_TURNS = 2
 
 
 def main() -> None:
-    progress = Progress(3 + TURNS * STEPS_A_TURN + LIST_TURNS * (1 + len(lists.KINDS)))
+    progress = Progress(3 + TURNS * STEPS_A_TURN + lists.TURNS * (1 + len(lists.KINDS)))
     try:
         results = run(progress)
     except (embedded.ServerError, RuntimeError) as error:
@@ -66,7 +65,7 @@ def run(progress: Progress) -> report.Results:
         progress.step("100,000 titles")
         web, addresses = stack.enter_context(lists.big_library(postgres))
         bare = stack.enter_context(places.web_server(places.BARE, environment=bare_settings))
-        for turn in range(LIST_TURNS):
+        for turn in range(lists.TURNS):
             lists.measure(results.lists, web, bare, addresses, turn, progress)
     with tempfile.TemporaryDirectory() as directory:
         file = importing.source(Path(directory))

@@ -67,25 +67,24 @@ def found(books: QuerySet[Book], text: str, *, only_best: bool = False) -> Query
         return books.filter(isbn=isbn.normalised(text))
     if not any(character.isalnum() for character in text):
         return books.none()
-    words = words_of(text)
-    known = _first(FEW + 1, Book.objects.held().filter(words))
-    if 0 < len(known) <= FEW:
-        return books.filter(_among(known))
-    like = Folded(Value(text))
-    similar = Q(title_folded__trigram_word_similar=like) | Q(authors_folded__trigram_word_similar=like)
-    books = books.filter(words if known else similar)
-    return _best(books, text) if only_best else books
-
-
-def _best(books: QuerySet[Book], text: str) -> QuerySet[Book]:
-    """All of them, or so many, those that begin with the text among them."""
-    some = _first(FEW + 1, books)
+    meant = words_of(text)
+    some = _first(FEW + 1, books.filter(meant))
+    if not some and not _first(1, Book.objects.held().filter(meant)):
+        like = Folded(Value(text))
+        meant = Q(title_folded__trigram_word_similar=like) | Q(authors_folded__trigram_word_similar=like)
+        some = _first(FEW + 1, books.filter(meant))
     if len(some) <= FEW:
         return books.filter(_among(some))
+    books = books.filter(meant)
+    return books.filter(_among(_best(books, some, text))) if only_best else books
+
+
+def _best(books: QuerySet[Book], some: list[int], text: str) -> list[int]:
+    """So many of these books: those that begin with the text, and some."""
     beginning = books.alias(_begins=BEGINS).filter(_begins__startswith=Folded(Value(text))).order_by("_begins", "pk")
     with planned_for_its_values():
         first = list(beginning.values_list("pk", flat=True)[: FEW // 2])
-    return books.filter(_among(list(dict.fromkeys([*first, *some]))[:FEW]))
+    return list(dict.fromkeys([*first, *some]))[:FEW]
 
 
 # In SQL, because the ORM takes longer to put it together than PostgreSQL to work it out. Words in authors' names weigh
