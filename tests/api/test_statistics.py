@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.core.cache import cache
 from django.utils import timezone
 
 from circulation.models import Loan
@@ -83,3 +84,15 @@ def test_the_days_as_a_table(api):
 @pytest.mark.parametrize("form", ["xml", "CSV", "", "%00", "../../etc/passwd"])
 def test_other_forms_are_refused(api, form):
     assert invalid_fields(api.get(f"{URL}?format={form}")) == {"format": "invalid"}
+
+
+def test_figures_are_counted_once_a_minute(api):
+    first = data_of(api.get(URL))
+    LoanFactory()
+
+    assert data_of(api.get(URL)) == first
+    assert api.get(f"{URL}?format=csv").content.decode().count("\n") == 1 + len(first["days"])
+    cache.clear()  # as after a minute
+    again = data_of(api.get(URL))
+    assert again["titles"] == first["titles"] + 1
+    assert again["as_of"] > first["as_of"]
