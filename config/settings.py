@@ -171,7 +171,9 @@ DATABASES = {"default": dj_database_url.parse(env.str("DATABASE_URL", "") or emb
 DATABASES["default"].setdefault("OPTIONS", {}).update(
     {  # beside what the URL says, such as sslmode
         # A request waits at most this long for another one's locks, then answers 503 BUSY.
-        "options": "-c lock_timeout=3s -c idle_in_transaction_session_timeout=10s",
+        # How like each other words must be to pass for one with a typo: one wrong letter in six gives 0.5.
+        "options": "-c lock_timeout=3s -c idle_in_transaction_session_timeout=10s "
+        "-c pg_trgm.word_similarity_threshold=0.45",
         "server_side_binding": True,
         "prepare_threshold": 3,
         "pool": {"min_size": 1, "max_size": env.int("DATABASE_POOL_SIZE", 16, validate=Range(1, 1000)), "timeout": 5},

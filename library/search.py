@@ -70,13 +70,21 @@ def found(books: QuerySet[Book], text: str, *, only_best: bool = False) -> Query
     meant = words_of(text)
     some = _first(FEW + 1, books.filter(meant))
     if not some and not _first(1, Book.objects.held().filter(meant)):
-        like = Folded(Value(text))
-        meant = Q(title_folded__trigram_word_similar=like) | Q(authors_folded__trigram_word_similar=like)
+        meant = _like(text)
         some = _first(FEW + 1, books.filter(meant))
     if len(some) <= FEW:
         return books.filter(_among(some))
     books = books.filter(meant)
     return books.filter(_among(_best(books, some, text))) if only_best else books
+
+
+def _like(text: str) -> Q:
+    """Whether each word of a text is like one of title or author; how like, the connection's settings say."""
+    words = [Folded(Value(word)) for word in text.split() if is_left_of(word)]
+    in_either = (
+        Q(title_folded__trigram_word_similar=word) | Q(authors_folded__trigram_word_similar=word) for word in words
+    )
+    return reduce(and_, in_either)
 
 
 def _best(books: QuerySet[Book], some: list[int], text: str) -> list[int]:

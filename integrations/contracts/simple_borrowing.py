@@ -20,7 +20,7 @@ from rest.answers import Answer
 from rest.schema import endpoint
 from rest.serializers import Identifier, StrictSerializer, shown
 
-EXAMPLE = {"userId": 1, "bookId": 2}
+EXAMPLE = {"userId": 2, "bookId": 1}
 
 
 class BorrowInput(StrictSerializer):

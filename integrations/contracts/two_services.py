@@ -62,7 +62,7 @@ class Borrow(OperationView):
         answers={201: LoanOut},
         refusals=["MEMBER_NOT_FOUND", "BOOK_NOT_FOUND", *CHECK_OUT_REFUSALS, "NO_COPY_AVAILABLE"],
         keyed=True,
-        example={"user_id": 1, "book_id": 2, "days": 7},
+        example={"user_id": 2, "book_id": 1, "days": 7},
     )
     def put(self, request: Request) -> HttpResponseBase:
         asked = self.for_member(self.parsed(BorrowForDaysInput), named="user_id")

@@ -224,3 +224,13 @@ def test_what_cannot_be_rehearsed_does_not_happen_instead(api, method, kind):
 
     assert invalid_fields(response) == {"dry_run": "invalid"}
     assert everything() == before
+
+
+@pytest.mark.parametrize("path", ["/api/borrow/", "/api/books/borrow/", "/api/circulation/batch/"])
+def test_a_key_must_make_sense_in_a_rehearsal_too(api, path):
+    ask = api.put if path == "/api/books/borrow/" else api.post
+    body = {"operations": [{"op": "return", "barcode": "x"}]}
+    if "batch" not in path:
+        body = {"userId": 1, "bookId": 1} if path == "/api/borrow/" else {"user_id": 1, "book_id": 1}
+
+    error_of(ask(f"{path}?dry_run=true", body, HTTP_IDEMPOTENCY_KEY="x" * 256), 400, "IDEMPOTENCY_KEY_INVALID")

@@ -45,6 +45,20 @@ def test_what_is_merely_like_it_comes_nearest_first(api):
     assert found(api, "midlemarch")[:1] == ["Middlemarch"]
 
 
+@pytest.mark.parametrize("typo", ["dracla", "draculla", "drakula", "dracual"])
+def test_one_wrong_letter_in_a_word_is_forgiven(api, typo):
+    titles("Dracula", "Emma")
+
+    assert found(api, typo) == ["Dracula"]
+
+
+@pytest.mark.parametrize("typo", ["lamplihgter", "the lamplighters ledgr", "umbrlla", "umbrela", "o'hara's umbrlla"])
+def test_so_it_is_among_other_words(api, typo):
+    titles("The Lamplighter's Ledger", "O'Hara's Umbrella", "Emma")
+
+    assert len(found(api, typo)) == 1
+
+
 def test_another_order_can_be_asked_for(api):
     titles("Love, Again", "Love", "A Love")
 

@@ -253,6 +253,17 @@ def test_a_later_loan_of_the_same_copy_is_not_the_one_that_came_of_it(desk):
     assert Loan.objects.active().count() == 1
 
 
+def test_of_two_that_were_collected_each_gives_back_its_own(desk):
+    book = BookFactory(copies=2)
+    reservations = [data_of(reserve(desk, MemberFactory(), book), 201)["id"] for _ in range(2)]
+    loans = [data_of(desk.post(f"/api/reservations/{each}/fulfill/"))["id"] for each in reservations]
+
+    given_back = data_of(give_back(desk, reservations[1]))
+
+    assert given_back["loan"]["id"] == loans[1]
+    assert [loan.pk for loan in Loan.objects.active()] == [loans[0]]
+
+
 def test_one_who_waits_has_nothing_to_give_back(desk):
     waiting = ReservationFactory()
 
