@@ -16,6 +16,7 @@ from django.db.models import (
     Exists,
     Expression,
     F,
+    FloatField,
     Func,
     IntegerField,
     OuterRef,
@@ -25,6 +26,7 @@ from django.db.models import (
 )
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce, Left, Lower
+from django.db.models.lookups import GreaterThanOrEqual
 
 from library import isbn
 from library.folding import Folded, is_left_of
@@ -34,6 +36,7 @@ from rest.planning import planned_for_its_values
 FACETS = ("category", "publisher", "language", "branch")
 FACET_VALUES = 20
 FEW = 1000  # titles that are looked up one by one, and so many are put in the order of their relevance
+VERY = 0.6  # like: of 1 for the same
 BEGINS = Left("title_folded", 100)  # as titles are sorted
 
 
@@ -79,12 +82,21 @@ def found(books: QuerySet[Book], text: str, *, only_best: bool = False) -> Query
 
 
 def _like(text: str) -> Q:
-    """Whether each word of a text is like one of title or author; how like, the connection's settings say."""
+    """Whether each word of a text is like one of title or author, or the whole text is very like a part of them.
+
+    How like a word must be, the connection's settings say.
+    """
     words = [Folded(Value(word)) for word in text.split() if is_left_of(word)]
-    in_either = (
-        Q(title_folded__trigram_word_similar=word) | Q(authors_folded__trigram_word_similar=word) for word in words
-    )
-    return reduce(and_, in_either)
+    each = reduce(and_, (_is_like("title_folded", word) | _is_like("authors_folded", word) for word in words))
+    whole = Folded(Value(text))
+    return each | _is_like("title_folded", whole, least=VERY) | _is_like("authors_folded", whole, least=VERY)
+
+
+def _is_like(field: str, text: Folded, *, least: float = 0.0) -> Q:
+    """Found by the index, then measured."""
+    like = Q(**{f"{field}__trigram_word_similar": text})
+    likeness = Func(text, field, function="word_similarity", output_field=FloatField())
+    return like & Q(GreaterThanOrEqual(likeness, least)) if least else like
 
 
 def _best(books: QuerySet[Book], some: list[int], text: str) -> list[int]:
