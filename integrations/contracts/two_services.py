@@ -24,6 +24,7 @@ from integrations.contracts import borrowed
 from library import search
 from library.api.operations import OperationView
 from library.api.serializers import MemberOut
+from library.exceptions import BookNotFound
 from library.models import Book, Copy, Member
 from reservations import availability
 from reservations.api.books import EXAMPLE, TITLES_PAGE, add, page_asked, page_of_titles, withdraw
@@ -194,8 +195,11 @@ class Books(BookPages):
             at=timezone.now(),
             expected=self.expected_revision(),
         )
+        rows = with_status([book])
+        if not rows:  # somebody withdrew it right after
+            raise BookNotFound(book.pk)
         where = "back in circulation" if book.in_circulation else "out of circulation"
-        return Answer(next(iter(with_status([book])), None), f"“{book.title}” is {where}.")
+        return Answer(rows[0], f"“{book.title}” is {where}.")
 
 
 class Removal(OperationView):
