@@ -1,10 +1,9 @@
-"""What must happen without being asked: holds expire, the line is served, old answers and restored caches go."""
+"""What must happen without being asked: holds expire, the line is served, what is old or out of date goes."""
 
 from __future__ import annotations
 
 import logging
 import threading
-import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,7 +13,7 @@ from django.utils import timezone
 
 from events.exceptions import DomainError
 from events.models import StoredAnswer
-from events.relay import relay_pending
+from events.relay import forget_old_publications
 from library import cache
 from library.models import Book, Copy
 from reservations.models import Reservation
@@ -23,7 +22,6 @@ from reservations.services import expire_everywhere, settle_titles
 logger = logging.getLogger(__name__)
 
 KEEP_ANSWERS = timedelta(hours=24)
-IDLE = 0.1  # seconds between looks for new events
 AFTER_FAILURE = 1.0  # seconds
 SWEEP_EVERY = 60.0  # seconds
 
@@ -46,6 +44,7 @@ def sweep(*, at: datetime) -> Swept:
     cache.forget_what_was_restored()
     expired = expire_everywhere(at=at)
     served = settle_titles(stranded(at=at), at=at)
+    forget_old_publications()
     answers, _ = StoredAnswer.objects.filter(created_at__lt=at - KEEP_ANSWERS).delete()
     return Swept(expired=len(expired), served=len(served), answers=answers)
 
@@ -62,16 +61,11 @@ def stranded(*, at: datetime) -> list[int]:
 
 
 def keep_house(stop: threading.Event) -> None:
-    """Publish events as they come and sweep every minute, until told to stop."""
-    next_sweep = 0.0
+    """Sweep every minute, until told to stop."""
     while not stop.is_set():
-        pause = IDLE
+        pause = SWEEP_EVERY
         try:
-            if time.monotonic() >= next_sweep:
-                sweep(at=timezone.now())
-                next_sweep = time.monotonic() + SWEEP_EVERY
-            if relay_pending():
-                pause = 0.0
+            sweep(at=timezone.now())
         except (Error, DomainError) as error:
             # The database may restart, or a title be busy, under a process that is meant to run for months.
             logger.warning("Housekeeping waits: %s", error)

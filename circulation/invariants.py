@@ -330,6 +330,11 @@ _RECORDS = (
     ),
     Check(
         6,
+        "publications of events that do not exist",
+        "SELECT p.event_id FROM events_publication p LEFT JOIN events_event e ON e.id = p.event_id WHERE e.id IS NULL",
+    ),
+    Check(
+        6,
         "events not yet published, though a later one of their title was",
         """
         WITH published AS (

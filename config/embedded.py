@@ -23,6 +23,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from config.ownership import Account, Home, fit_for_a_shell, hand_over, make_directory, open_private
 from config.servers import Postgres, Server, ServerError, Valkey
@@ -47,6 +48,16 @@ def database_url() -> str:
 
 def redis_url(db: int = 0) -> str:
     return Valkey(home()).url(db)
+
+
+def next_database(redis_url: str) -> str:
+    """The same Redis, the database after the one that is named."""
+    parts = urlsplit(redis_url)
+    if parts.scheme == "unix":
+        path, number = parts.path, int(dict(parse_qsl(parts.query)).get("db", "0"))
+        return f"unix://{path}?db={number + 1}"
+    number = int(parts.path.strip("/") or "0")
+    return urlunsplit(parts._replace(path=f"/{number + 1}"))
 
 
 def development_secret_key() -> str:

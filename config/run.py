@@ -69,7 +69,7 @@ def run() -> None:
     sign_in = administrator()
     database.close()
     database.close_pool()
-    with housekeeping(), web_server(address) as server:
+    with work_beside(), web_server(address) as server:
         wait_until_it_answers(server, address)
         print(welcome(address, sign_in), flush=True)
         raise RunError(f"The web server ended by itself, with exit code {server.wait()}.")
@@ -211,18 +211,23 @@ def administrator() -> str:
     return "sign in as admin, with the password you set"
 
 
+# What runs beside the web server, as processes of their own in production. Models load after django.setup().
+BESIDE = ("circulation.housekeeping.keep_house", "events.relay.keep_publishing", "events.consuming.work")
+
+
 @contextmanager
-def housekeeping() -> Iterator[None]:
-    """What `manage.py housekeep` does in production, on a thread of this process, which only waits otherwise."""
-    keep_house = import_string("circulation.housekeeping.keep_house")  # models load after django.setup()
+def work_beside() -> Iterator[None]:
+    """Housekeeping, the relay and the consumers of events, on threads of this process, which only waits otherwise."""
     stop = threading.Event()
-    thread = threading.Thread(target=keep_house, args=[stop], name="housekeeping")
-    thread.start()
+    threads = [threading.Thread(target=import_string(name), args=[stop], name=name) for name in BESIDE]
+    for thread in threads:
+        thread.start()
     try:
         yield
     finally:
         stop.set()
-        thread.join()
+        for thread in threads:
+            thread.join()
 
 
 @contextmanager

@@ -80,6 +80,13 @@ AXES_DISABLE_ACCESS_LOG = True
 AXES_ENABLE_ADMIN = False  # accounts/admin.py has a page for people
 AXES_VERBOSE = False
 
+# --- Which part of the service this process is ------------------------------------------------------
+
+# All of it, or one of two services with a database each that are kept in step by events.
+SERVICE = env.str("SERVICE", "all")
+if SERVICE not in ("all", "public", "admin"):
+    raise ImproperlyConfigured(f"SERVICE is all, public or admin, not {SERVICE!r}.")
+
 # --- The rules of this library that are not loan policies ------------------------------------------
 
 # What a return does for the head of the line: "hold" sets the copy aside, "loan" lends it at once.
@@ -106,6 +113,7 @@ INSTALLED_APPS = [
     "library",
     "reservations",
     "circulation",
+    "integrations.publishing",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -182,11 +190,15 @@ DATABASES["default"].setdefault("OPTIONS", {}).update(
 
 # --- Redis: a cache that may be gone at any time ------------------------------------------------------
 
+# Before each key. Services share a Redis, and one knows where the other one's stream is.
+_prefix = env.str("CACHE_KEY_PREFIX", "circdesk")
+KEY_PREFIX_OF = {"all": _prefix, "public": f"{_prefix}-public", "admin": f"{_prefix}-admin"}
+_redis_url = env.str("REDIS_URL", "") or embedded.redis_url(db=1)
 CACHES = {
     "default": {
         "BACKEND": "django_redis.cache.RedisCache",
-        "LOCATION": env.str("REDIS_URL", "") or embedded.redis_url(db=1),
-        "KEY_PREFIX": env.str("CACHE_KEY_PREFIX", "circdesk"),
+        "LOCATION": _redis_url,
+        "KEY_PREFIX": KEY_PREFIX_OF[SERVICE],
         "OPTIONS": {
             "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
             # A dead Redis may cost a request 0.3 s, once: library/cache.py then stops asking for a while. A shorter
@@ -197,6 +209,8 @@ CACHES = {
         },
     }
 }
+# The streams of events. In a database that clearing the cache does not touch: unless named, the one after it.
+EVENTS_REDIS_URL = env.str("EVENTS_REDIS_URL", "") or embedded.next_database(_redis_url)
 # How long what was read may be reused, in seconds. Every change drops it sooner, but for the statistics.
 CACHE_TTL = {"availability": 86_400, "book": 300, "book_list": 60, "statistics": 60}
 
@@ -309,6 +323,7 @@ SPECTACULAR_SETTINGS = {
         },
         {"name": "partner libraries", "description": "A copy kept until a date, here or at another library."},
     ],
+    "WEBHOOKS": ["integrations.publishing.schemas.MESSAGE"],
     "ENUM_SUFFIX": "",
     "ENUM_NAME_OVERRIDES": {
         "NextAction": [("shelve", "shelve"), ("hold", "hold"), ("lend", "lend")],

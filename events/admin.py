@@ -18,7 +18,7 @@ from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.html import format_html
 
-from events.models import Event, PendingEvent, StoredAnswer
+from events.models import Consumer, Event, FailedMessage, PendingEvent, Publication, Relay, StoredAnswer
 
 if TYPE_CHECKING:  # generic for the type checker only
     ModelAdmin = admin.ModelAdmin[Any]
@@ -201,6 +201,36 @@ class PendingEventAdmin(ReadOnlyAdmin):
 
     list_display = ["pk", "event"]
     list_select_related = ["event"]
+
+
+@admin.register(Publication)
+class PublicationAdmin(ReadOnlyAdmin):
+    """Events in the order in which they were published, as long as they can be repeated."""
+
+    list_display = ["position", "event"]
+    list_select_related = ["event"]
+
+
+@admin.register(Relay)
+class RelayAdmin(ReadOnlyAdmin):
+    """How far the relay has come. What is numbered and not published waits for Redis."""
+
+    list_display = ["id", "numbered", "published"]
+
+
+@admin.register(Consumer)
+class ConsumerAdmin(ReadOnlyAdmin):
+    """How far each consumer of the stream has come, and which process is at work for it."""
+
+    list_display = ["group", "position", "holder", "held_until"]
+
+
+@admin.register(FailedMessage)
+class FailedMessageAdmin(ReadOnlyAdmin):
+    """Messages that a consumer could not handle. Without a time to try again they were given up: dead letters."""
+
+    list_display = ["id", "group", "position", "attempts", "failed_at", "retry_at", "error"]
+    list_filter = ["group"]
 
 
 @admin.register(StoredAnswer)

@@ -91,6 +91,59 @@ class PendingEvent(models.Model):
         return f"event {self.pk}"
 
 
+class Publication(models.Model):
+    """An event's place in what is published. Given once and committed before anybody hears of it, so it never changes.
+
+    The last of them are kept, so that what got lost on its way can be published again.
+    """
+
+    position = models.BigIntegerField(primary_key=True)
+    event = models.ForeignKey(Event, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False)
+
+    def __str__(self) -> str:
+        return f"event {self.event_id} at {self.position}"
+
+
+class Relay(models.Model):
+    """How far the relay has come, in positions. Whoever has locked this one row is the relay."""
+
+    numbered = models.BigIntegerField(default=0, help_text="The last position that was given.")
+    published = models.BigIntegerField(default=0, help_text="The last position that everybody was told of.")
+
+    def __str__(self) -> str:
+        return f"published up to {self.published}"
+
+
+class Consumer(models.Model):
+    """How far a consumer of the stream has come. Written in the transaction of what it does with a message."""
+
+    group = models.CharField(max_length=60, primary_key=True)
+    position = models.BigIntegerField(null=True, help_text="The last position that was handled. Empty: none yet.")
+    holder = models.CharField(max_length=100, blank=True, help_text="The process at work; others stand by.")
+    held_until = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.group} at {self.position}"
+
+
+class FailedMessage(models.Model):
+    """A message that a consumer could not handle. Tried again at `retry_at`; without it, given up: a dead letter."""
+
+    group = models.CharField(max_length=60)
+    position = models.BigIntegerField()
+    message = models.JSONField()
+    error = models.TextField()
+    attempts = models.PositiveSmallIntegerField(default=1)
+    failed_at = models.DateTimeField()
+    retry_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["group", "position"], name="one_failure_per_message")]
+
+    def __str__(self) -> str:
+        return f"{self.group} at {self.position}: {self.error}"
+
+
 class StoredAnswer(models.Model):
     """The answer given under an Idempotency-Key, committed together with what it reports."""
 

@@ -6,14 +6,14 @@ and are kept in Redis until the title changes (library/cache.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, TypedDict, cast
 
 from django.db import connection, transaction
 
-from events.models import Event
+from events.models import Event, Publication
 from library import cache
 from library.exceptions import BookNotFound
 from reservations.estimates import wait_in_days
@@ -121,9 +121,9 @@ def forget_after_commit(sender: type[Event], *, events: Iterable[Event], **_: An
         transaction.on_commit(partial(cache.forget, groups))
 
 
-def forget_published(events: Iterable[Event]) -> bool:
+def forget_published(publications: Sequence[Publication]) -> bool:
     """The relay's turn: drop it again, in case the process that changed it died between commit and forgetting."""
-    return cache.forget(_groups(events), insist=True)
+    return cache.forget(_groups(publication.event for publication in publications), insist=True)
 
 
 def forget_everything_after_commit(**_: Any) -> None:

@@ -46,6 +46,7 @@ def start() -> None:
     os.environ |= {
         "DATABASE_URL": postgres.url(),
         "REDIS_URL": valkey.url(db=1),
+        "EVENTS_REDIS_URL": valkey.url(db=33),
         "LOCAL_DIR": str(home.directory / "local"),
         "SECRET_KEY": "only-for-the-tests-and-nothing-else",
         "DEBUG": "false",
@@ -56,6 +57,7 @@ def start() -> None:
 def _use_own_valkey_database(worker: int) -> None:
     url, _, _ = os.environ["REDIS_URL"].partition("?")
     os.environ["REDIS_URL"] = f"{url}?db={worker + 2}"
+    os.environ["EVENTS_REDIS_URL"] = f"{url}?db={worker + 34}"  # of 64
 
 
 def _bases() -> list[Path]:

@@ -72,6 +72,9 @@ def complete(result: dict[str, Any], generator: Any, request: Any, public: bool)
     components["schemas"] = dict(sorted({**components["schemas"], **ERROR_COMPONENTS}.items()))
     components["headers"] = headers.HEADERS
     codes: set[str] = set()
+    for methods in result["webhooks"].values():
+        for described in methods.values():
+            described["security"] = []  # receivers check the signature
     for path, methods in result["paths"].items():
         for method, described in methods.items():
             rule = RULES[path, method.upper()]

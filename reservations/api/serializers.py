@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -37,7 +38,7 @@ class BookOut(CatalogueOut):
     version = serializers.IntegerField(help_text="Grows with every change of the title, its copies and its line.")
 
 
-def book_data(catalogue: dict[str, Any], numbers: availability.Availability) -> dict[str, Any]:
+def book_data(catalogue: dict[str, Any], numbers: Mapping[str, Any]) -> dict[str, Any]:
     """A `BookOut` of what the catalogue says and what is where."""
     return {**catalogue, **{name: numbers[name] for name in ("available", "total", "version")}}
 
@@ -117,21 +118,26 @@ class AvailabilityOut(serializers.Serializer[Any]):
     branches = BranchAvailabilityOut(many=True)
 
 
-class ReservationOut(serializers.Serializer[Reservation]):
-    """A place in a line. `position` is 1 for the head, 0 once a copy is set aside, null when it has ended."""
+class PlaceOut(serializers.Serializer[Reservation]):
+    """A reservation, without what depends on the others in the line."""
 
     id = serializers.IntegerField()
     book_id = serializers.IntegerField()
     title = serializers.CharField(source="book.title")
     member_id = serializers.IntegerField(allow_null=True)
     status = serializers.ChoiceField(Reservation.Status.choices)
-    position = serializers.IntegerField(allow_null=True)
     placed_at = Moment()
-    estimated_wait_days = serializers.SerializerMethodField()
     shelf_until = Moment(allow_null=True)
     needed_by = Moment(allow_null=True)
     copy_barcode = serializers.CharField(source="copy.barcode", default=None, allow_null=True)
     branch = serializers.CharField(source="branch.name")
+
+
+class ReservationOut(PlaceOut):
+    """A place in a line. `position` is 1 for the head, 0 once a copy is set aside, null when it has ended."""
+
+    position = serializers.IntegerField(allow_null=True)
+    estimated_wait_days = serializers.SerializerMethodField()
 
     def get_estimated_wait_days(self, reservation: Reservation) -> int | None:
         numbers = self.context["numbers"].get(reservation.book_id)

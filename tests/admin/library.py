@@ -4,7 +4,7 @@ from django.db.models import Model
 
 from accounts.models import APIKey, FailedSignIn, User
 from circulation.models import CirculationEvent, Loan
-from events.models import Event, PendingEvent, StoredAnswer
+from events.models import Consumer, Event, FailedMessage, PendingEvent, Publication, Relay, StoredAnswer
 from library.models import Book, Branch, Copy, LoanPolicy, Member, MemberCategory
 from library.services import add_title, enrol
 from reservations.models import Reservation
@@ -26,6 +26,10 @@ MODELS = [
     FailedSignIn,
     Event,
     PendingEvent,
+    Publication,
+    Relay,
+    Consumer,
+    FailedMessage,
     StoredAnswer,
     Book,
     Branch,
@@ -52,6 +56,12 @@ def stock(count: int = 1) -> None:
         KeyFactory()
         FailedSignIn.objects.create(
             username=f"reader{FailedSignIn.objects.count()}", ip_address="192.0.2.1", failures_since_start=3
+        )
+        Relay.objects.create()
+        Publication.objects.create(position=Publication.objects.count(), event=Event.objects.latest("pk"))
+        Consumer.objects.create(group=f"group {Consumer.objects.count()}", position=1)
+        FailedMessage.objects.create(
+            group="group", position=FailedMessage.objects.count(), message={"id": 1}, error="ValueError", failed_at=NOW
         )
         key = f"{StoredAnswer.objects.count()}"
         StoredAnswer.objects.create(caller="open desk", key=key, fingerprint="", status=201, body=b"the secret answer")

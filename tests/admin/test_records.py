@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from circulation.models import CirculationEvent, Loan
-from events.models import Event, PendingEvent, StoredAnswer
+from events.models import Consumer, Event, FailedMessage, PendingEvent, Relay, StoredAnswer
 from library.models import Branch, LoanPolicy, Member, MemberCategory
 from library.services import enrol
 from reservations.models import Reservation
@@ -30,7 +30,7 @@ from tests.factories import (
 
 pytestmark = pytest.mark.django_db
 
-READ_ONLY = [Event, CirculationEvent, PendingEvent, StoredAnswer, Loan, Reservation]
+READ_ONLY = [Event, CirculationEvent, PendingEvent, Relay, Consumer, FailedMessage, StoredAnswer, Loan, Reservation]
 
 read_only = pytest.mark.parametrize("model", READ_ONLY, ids=lambda model: model.__name__)
 

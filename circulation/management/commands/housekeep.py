@@ -8,21 +8,18 @@ from django.core.management.base import BaseCommand
 from django.utils import timezone
 
 from circulation.housekeeping import keep_house, sweep
-from events.relay import relay_pending
 
 
 class Command(BaseCommand):
-    help = "Publishes events and sweeps every minute: expired holds, lines beside free copies, old answers."
+    help = "Sweeps every minute: expired holds, lines beside free copies, old answers."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--once", action="store_true", help="publish what is pending, sweep once, and end")
+        parser.add_argument("--once", action="store_true", help="sweep once, and end")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not options["once"]:
             keep_house(threading.Event())
             return
-        while relay_pending():
-            pass
         done = sweep(at=timezone.now())
         self.stdout.write(
             f"{done.expired} reservations expired, {done.served} copies set aside, {done.answers} old answers dropped."
