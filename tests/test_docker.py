@@ -49,7 +49,7 @@ def assert_runs(command):
 
 
 def test_every_service_of_ours_runs_something_that_exists():
-    assert set(OURS) == {"web", "housekeeper", "migrate"}
+    assert set(OURS) == {"web", "housekeeper", "relay", "consumers", "migrate"}
     for service in OURS.values():
         assert_runs(service.get("command") or instruction("CMD"))
 
