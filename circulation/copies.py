@@ -14,6 +14,7 @@ from library import locks
 from library.exceptions import InvalidTransition
 from library.models import Copy
 from reservations import services as line
+from reservations.titles import complete_removal
 
 Status = Copy.Status
 GONE = (Status.LOST, Status.MISSING)
@@ -76,6 +77,7 @@ def _take_out(barcode: str, to: Copy.Status, kind: Event.Kind, *, at: datetime, 
     if was_set_aside:
         line.lose_copy(copy, at=at)
         line.settle(book, at=at)
+    complete_removal(book, at=at)
     return Moved(copy)
 
 

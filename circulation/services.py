@@ -41,6 +41,7 @@ from library.rules import member_refusals
 from reservations import services as line
 from reservations.exceptions import ReservationNotFound
 from reservations.models import Reservation
+from reservations.titles import complete_removal
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,8 @@ def return_copy(
     )
     loan.copy.become(Copy.Status.AVAILABLE)
     write_return(loan, loan.copy, _ended(loan, Event.Kind.RETURN, at=at))
+    if book.removal_asked_at is not None:
+        complete_removal(book, at=at)
     if not has_line:
         return Returned(loan, Next("shelve"))
     if (fulfil_on_return or settings.FULFIL_ON_RETURN) == "loan":

@@ -43,6 +43,17 @@ if HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
 
+# --- Which part of the service this process is ------------------------------------------------------
+
+# All of it, or one of two services with a database each that are kept in step by events.
+SERVICE = env.str("SERVICE", "all")
+if SERVICE not in ("all", "public", "admin"):
+    raise ImproperlyConfigured(f"SERVICE is all, public or admin, not {SERVICE!r}.")
+# Accounts are each service's own: tokens and sessions are no good at the other one, which may be on the same host.
+_of_service = "" if SERVICE == "all" else f"-{SERVICE}"
+SESSION_COOKIE_NAME = f"sessionid{_of_service}"
+CSRF_COOKIE_NAME = f"csrftoken{_of_service}"
+
 # --- Signing in -----------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "accounts.User"
@@ -63,7 +74,7 @@ AUTH_PASSWORD_VALIDATORS = [
 SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=env.int("ACCESS_TOKEN_MINUTES", 10, validate=Range(1, 1440))),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=env.int("REFRESH_TOKEN_DAYS", 14, validate=Range(1, 365))),
-    "SIGNING_KEY": hashlib.sha256(f"tokens:{SECRET_KEY}".encode()).hexdigest(),
+    "SIGNING_KEY": hashlib.sha256(f"tokens{_of_service}:{SECRET_KEY}".encode()).hexdigest(),
     "ALGORITHM": "HS256",
 }
 # Wrong passwords within the time that a lock lasts: for an account from one address; and so many times as many for an
@@ -79,13 +90,6 @@ AXES_LOCKOUT_CALLABLE = "config.api.errors.locked_out"
 AXES_DISABLE_ACCESS_LOG = True
 AXES_ENABLE_ADMIN = False  # accounts/admin.py has a page for people
 AXES_VERBOSE = False
-
-# --- Which part of the service this process is ------------------------------------------------------
-
-# All of it, or one of two services with a database each that are kept in step by events.
-SERVICE = env.str("SERVICE", "all")
-if SERVICE not in ("all", "public", "admin"):
-    raise ImproperlyConfigured(f"SERVICE is all, public or admin, not {SERVICE!r}.")
 
 # --- The rules of this library that are not loan policies ------------------------------------------
 
@@ -114,6 +118,7 @@ INSTALLED_APPS = [
     "reservations",
     "circulation",
     "integrations.publishing",
+    "integrations.stores",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -1,5 +1,7 @@
 """Every URL of the service."""
 
+from typing import Any
+
 from django.contrib import admin
 from django.urls import include, path, re_path, register_converter
 from django.views.generic import RedirectView
@@ -7,6 +9,7 @@ from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, Ou
 
 from config.api import docs, errors, index
 from config.observability import health
+from config.services import of_this_service
 from library.api.converters import BarcodeInPath, Id
 
 register_converter(Id, "id")
@@ -16,7 +19,7 @@ admin.site.site_header = admin.site.site_title = "Circdesk"
 admin.site.index_title = "The library"
 admin.site.unregister([OutstandingToken, BlacklistedToken])  # an account's page has the button that ends them
 
-urlpatterns = [
+urlpatterns: list[Any] = [
     # What is asked most stands first: availability.
     path("api/", include("reservations.api.urls")),
     path("api/", include("circulation.api.urls")),
@@ -34,6 +37,7 @@ urlpatterns = [
     path("api/redoc/", docs.ReDoc.as_view(), name="redoc"),
     re_path("^(api|reserve|status)/", errors.not_found),
 ]
+urlpatterns = of_this_service(urlpatterns)
 
 handler400 = "config.api.errors.bad_request"
 handler404 = "config.api.errors.not_found"

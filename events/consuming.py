@@ -29,7 +29,7 @@ from redis import RedisError
 
 from events.exceptions import Busy
 from events.models import Consumer, FailedMessage
-from events.stream import Entry, Extent, Stream
+from events.stream import BLOCK, Entry, Extent, Stream
 
 logger = logging.getLogger(__name__)
 
@@ -57,13 +57,15 @@ class Group:
     """Who reads a stream, and what they do with it.
 
     `handle` runs in a transaction, with up to `batch` messages; it must bear messages that it had before. `missed` runs
-    in one when messages cannot be had any more, and before the first.
+    in one when messages cannot be had any more, and before the first. `meanwhile` is asked between readings, and says
+    whether it has more to do.
     """
 
     name: str
     stream: Stream
     handle: Callable[[Sequence[Message]], None]
     missed: Callable[[], None] = lambda: None
+    meanwhile: Callable[[], bool] = lambda: False
     batch: int = 100
 
 
@@ -114,7 +116,8 @@ class Worker:
         if self._is_new:
             handled = self._look(position, self.group.stream.claim(self.group.name, self.name))
             self._is_new = False
-        entries = self.group.stream.read(self.group.name, self.name, count=self.group.batch)
+        wait = PAUSE / 10 if self.group.meanwhile() else BLOCK
+        entries = self.group.stream.read(self.group.name, self.name, count=self.group.batch, wait=wait)
         handled += self._look(position + handled, entries)
         if not entries and position + handled < extent.published:  # that was there before we looked
             self._want(position + handled + 1)
@@ -141,7 +144,7 @@ class Worker:
 
     def _followed(self, extent: Extent) -> int:
         """Our position; moved where the stream cannot be followed from there."""
-        position = Consumer.objects.values_list("position", flat=True).get(pk=self.group.name)
+        position = Consumer.objects.values_list("position", flat=True).get(group=self.group.name)
         if position is None:
             return self._move(extent.published, "Consumer %s begins after position %s.")
         if position + 1 < extent.oldest:
@@ -207,7 +210,7 @@ class Worker:
 
     def _locked(self) -> Consumer:
         """The group's row, locked. Raises Busy when the turn went to somebody else meanwhile."""
-        state = Consumer.objects.select_for_update().get(pk=self.group.name)
+        state = Consumer.objects.select_for_update().get(group=self.group.name)
         if state.holder != self.name:
             raise Busy("Another process has the turn.")
         return state

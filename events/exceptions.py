@@ -33,6 +33,15 @@ class Busy(DomainError):
         super().__init__(message)
 
 
+class OtherService(DomainError):
+    """Of two services this is the wrong one for that."""
+
+    code = "OTHER_SERVICE"
+
+    def __init__(self, service: str) -> None:
+        super().__init__(f"This is done at the {service} service.")
+
+
 class KeyInProgress(DomainError):
     """Another request with the same idempotency key is running right now."""
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 
 class EventKind(models.TextChoices):
-    """What can happen. Kinds with a dot are of the catalogue and of members, the others of the desk."""
+    """What can happen. Kinds with a dot are of records, the others of the desk."""
 
     CHECKOUT = "checkout", "Checked out"
     RETURN = "return", "Returned"
@@ -36,9 +36,28 @@ class EventKind(models.TextChoices):
     MEMBER_ENROLLED = "member.enrolled", "Member enrolled"
     MEMBER_EDITED = "member.edited", "Member edited"
     MEMBER_DELETED = "member.deleted", "Member deleted"
+    BRANCH_SAVED = "branch.saved", "Branch saved"
+    BRANCH_DELETED = "branch.deleted", "Branch deleted"
+    CATEGORY_SAVED = "category.saved", "Member category saved"
+    CATEGORY_DELETED = "category.deleted", "Member category deleted"
+    POLICY_SAVED = "policy.saved", "Loan policy saved"
+    POLICY_DELETED = "policy.deleted", "Loan policy deleted"
+    BOOK_SYNCED = "book.synced", "Brought in step with the other service"
 
 
 OF_THE_DESK = tuple(kind for kind in EventKind if "." not in kind)
+
+# Of two services, whose business it is. What is in neither is for both.
+OF_ADMIN = frozenset(
+    kind for kind in EventKind if kind.startswith(("book.", "copy.", "branch.", "category.", "policy."))
+) - {EventKind.BOOK_SYNCED}
+# A new copy may come in lost, missing, damaged or withdrawn.
+OF_BOTH = {EventKind.BOOK_SYNCED, EventKind.LOST, EventKind.MISSING, EventKind.DAMAGED, EventKind.WITHDRAWN}
+OWNERS = {
+    "public": frozenset(EventKind) - OF_ADMIN,
+    "admin": OF_ADMIN | OF_BOTH,
+    "all": frozenset(EventKind),
+}
 
 
 class Event(models.Model):
@@ -117,10 +136,13 @@ class Relay(models.Model):
 class Consumer(models.Model):
     """How far a consumer of the stream has come. Written in the transaction of what it does with a message."""
 
-    group = models.CharField(max_length=60, primary_key=True)
+    group = models.CharField(max_length=60)
     position = models.BigIntegerField(null=True, help_text="The last position that was handled. Empty: none yet.")
     holder = models.CharField(max_length=100, blank=True, help_text="The process at work; others stand by.")
     held_until = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["group"], name="one_consumer_per_group")]
 
     def __str__(self) -> str:
         return f"{self.group} at {self.position}"

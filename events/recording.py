@@ -6,11 +6,19 @@ from contextvars import ContextVar
 from datetime import datetime
 from typing import Any
 
-from events.models import Event
+from django.conf import settings
+
+from events.exceptions import OtherService
+from events.models import OWNERS, Event
 from events.operations import require_transaction
 from events.signals import recorded
 
 _actor: ContextVar[int | None] = ContextVar("actor", default=None)
+
+
+def is_ours(kind: Event.Kind) -> bool:
+    """Whether such a thing may happen at this service. All may, unless there are two of them."""
+    return kind in OWNERS[settings.SERVICE]
 
 
 @contextmanager
@@ -34,7 +42,12 @@ def event(
     reservation_id: int | None = None,
     **payload: Any,
 ) -> Event:
-    """An event, not yet recorded. What is None in the payload is left out."""
+    """An event, not yet recorded. What is None in the payload is left out.
+
+    Raises OtherService for what the other one of two services does: nobody changes what is not theirs.
+    """
+    if not is_ours(kind):
+        raise OtherService("public" if settings.SERVICE == "admin" else "admin's")
     return Event(
         kind=kind,
         occurred_at=at,

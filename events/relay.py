@@ -34,6 +34,7 @@ class Outlet:
 
     stream: Stream
     render: Callable[[Sequence[Publication]], Sequence[str]]
+    tend: Callable[[], bool] = lambda: False  # asked twice a second, and oftener while it says that it had work
 
 
 outlets: list[Outlet] = []
@@ -114,8 +115,8 @@ def keep_publishing(stop: threading.Event) -> None:
             if _has_work() and relay_pending():
                 pause = 0.0
             if time.monotonic() >= next_upkeep:
-                look_after_streams()
-                next_upkeep = time.monotonic() + UPKEEP_EVERY
+                had_work = look_after_streams()
+                next_upkeep = time.monotonic() + (IDLE if had_work else UPKEEP_EVERY)
             if is_failing:
                 logger.info("The relay goes on.")
             is_failing = False
@@ -168,16 +169,19 @@ def _publish() -> int:
         return len(publications)
 
 
-def look_after_streams() -> None:
-    """Say in each stream how far it goes, and repeat there what somebody missed."""
+def look_after_streams() -> bool:
+    """Say in each stream how far it goes, and repeat there what somebody missed. Returns whether more may be wanted."""
+    had_work = False
     with _turn() as relay:
         if relay is None:
-            return
+            return False
         for outlet in outlets:
             outlet.stream.tell(Extent(oldest=_oldest(), published=relay.published))
             wanted = outlet.stream.wanted()
             if wanted is not None:
                 _repeat(outlet, max(wanted, _oldest()), relay.published)
+            had_work |= outlet.tend() or wanted is not None
+    return had_work
 
 
 def _repeat(outlet: Outlet, first: int, published: int) -> None:

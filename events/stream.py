@@ -56,6 +56,7 @@ class Stream:
 
     name: str
     service: str = ""
+    is_private: bool = False  # for one group alone, which leaves nothing behind of what it read
 
     @property
     def key(self) -> str:
@@ -105,10 +106,10 @@ class Stream:
         """Ask the relay to publish everything from this position on once more."""
         client().hset(self._wanted, group, str(position))
 
-    def read(self, group: str, consumer: str, *, count: int) -> list[Entry]:
-        """The next entries for this group, after a while none. Makes the group where it is not there."""
+    def read(self, group: str, consumer: str, *, count: int, wait: float = 0.0) -> list[Entry]:
+        """The next entries for this group, after so many seconds none. Makes the group where it is not there."""
         try:
-            found = client().xreadgroup(group, consumer, {self.key: ">"}, count=count, block=int(BLOCK * 1000))
+            found = client().xreadgroup(group, consumer, {self.key: ">"}, count=count, block=max(1, int(wait * 1000)))
         except redis.ResponseError as error:
             if not str(error).startswith("NOGROUP"):
                 raise
@@ -135,8 +136,14 @@ class Stream:
         return entries
 
     def acknowledge(self, group: str, entries: Sequence[Entry]) -> None:
-        if entries:
-            client().xack(self.key, group, *(entry.id for entry in entries))
+        if not entries:
+            return
+        ids = [entry.id for entry in entries]
+        with client().pipeline(transaction=True) as pipeline:
+            pipeline.xack(self.key, group, *ids)
+            if self.is_private:
+                pipeline.xdel(self.key, *ids)
+            pipeline.execute()
 
     def last(self, count: int) -> list[Entry]:
         """The newest entries, oldest first."""

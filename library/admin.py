@@ -259,7 +259,24 @@ class NameForm(ModelForm):
         return name
 
 
-class NamedAdmin(DeskAdmin):
+class RecordedAdmin(DeskAdmin):
+    """Settings of the library, whose changes are events."""
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        with acting(request.user.pk):
+            return super().changeform_view(request, *args, **kwargs)
+
+    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        with acting(request.user.pk):
+            return super().delete_view(request, *args, **kwargs)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        with acting(request.user.pk):
+            for row in queryset:
+                row.delete()
+
+
+class NamedAdmin(RecordedAdmin):
     """Rows that others refer to. The one that the service asks for by name keeps it, and stays."""
 
     form = NameForm
@@ -300,7 +317,7 @@ class MemberCategoryAdmin(NamedAdmin):
 
 
 @admin.register(LoanPolicy)
-class LoanPolicyAdmin(DeskAdmin):
+class LoanPolicyAdmin(RecordedAdmin):
     TERMS: ClassVar[Any] = [
         "loan_days",
         "max_loans",

@@ -4,6 +4,8 @@ from django.apps import AppConfig
 from django.db import connections
 from django.db.models.signals import post_migrate
 
+GENERAL: dict[str, Any] = {"member_category": None, "book_category": ""}
+
 
 class LibraryConfig(AppConfig):
     name = "library"
@@ -19,6 +21,7 @@ def ensure_base_rows(sender: AppConfig, using: str, **_: Any) -> None:
     branch, category, policy = models
     if branch._meta.db_table not in connections[using].introspection.table_names():
         return  # migrated back to before these tables existed
-    branch.objects.using(using).get_or_create(name=branch.MAIN)
-    category.objects.using(using).get_or_create(name=category.STANDARD)
-    policy.objects.using(using).get_or_create(member_category=None, book_category="")
+    # Not saved one by one: what every library starts with is no event.
+    for model, names in ((branch, {"name": branch.MAIN}), (category, {"name": category.STANDARD}), (policy, GENERAL)):
+        if not model.objects.using(using).filter(**names).exists():
+            model.objects.using(using).bulk_create([model(**names)], ignore_conflicts=True)

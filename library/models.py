@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
-from typing import ClassVar
+from typing import Any, ClassVar, cast
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.conf import settings
@@ -11,10 +11,13 @@ from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVector, SearchVectorField
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
-from django.db import models
+from django.db import models, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce, Left, Lower
+from django.utils import timezone
 
+from events.models import Event
+from events.recording import event, record
 from library.exceptions import InvalidTransition
 from library.folding import Folded
 
@@ -28,13 +31,45 @@ def validate_time_zone(name: str) -> None:
         raise ValidationError(f"{name} is not a time zone. Write it like Europe/Berlin.")
 
 
-class Branch(models.Model):
+class Recorded(models.Model):
+    """A row of the library's settings. Saving and deleting it leave an event, and saving it unchanged nothing.
+
+    Not by way of a queryset: `update` and `delete` of many rows ask no model.
+    """
+
+    SAVED: ClassVar[Event.Kind]
+    DELETED: ClassVar[Event.Kind]
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        with transaction.atomic():
+            rows = type(self)._base_manager.select_for_update(no_key=True).filter(pk=self.pk)
+            before: dict[str, Any] | None = None if self._state.adding else cast(Any, rows.values().first())
+            super().save(*args, **kwargs)
+            fields = [field.attname for field in self._meta.concrete_fields]
+            changed = [name for name in fields if before is None or before[name] != getattr(self, name)]
+            if changed:
+                self._record(self.SAVED, changed=changed)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        with transaction.atomic():
+            self._record(self.DELETED)
+            return super().delete(*args, **kwargs)
+
+    def _record(self, kind: Event.Kind, **payload: Any) -> None:
+        record(event(kind, at=timezone.now(), record=self.pk, name=str(self), **payload))
+
+
+class Branch(Recorded):
     """A place where copies stand. Its time zone decides on which day something is due."""
 
     name = models.CharField(max_length=120)
     time_zone = models.CharField(max_length=64, default="UTC", validators=[validate_time_zone])
 
     MAIN: ClassVar[str] = "Main Library"
+    SAVED, DELETED = Event.Kind.BRANCH_SAVED, Event.Kind.BRANCH_DELETED
 
     class Meta:
         verbose_name_plural = "branches"
@@ -98,6 +133,12 @@ class Book(models.Model):
     source_id = models.CharField(max_length=120, blank=True)
     in_circulation = models.BooleanField(default=True)
     withdrawn_at = models.DateTimeField(null=True, blank=True)
+    removal_asked_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="The admin's service removed it while copies were lent; the last return completes that.",
+    )
     search_vector = models.GeneratedField(
         expression=SearchVector(Folded("title"), weight="A", config="circdesk")
         + SearchVector(Folded("authors"), weight="B", config="circdesk"),
@@ -229,12 +270,13 @@ class Copy(models.Model):
         return self.status == self.Status.AVAILABLE
 
 
-class MemberCategory(models.Model):
+class MemberCategory(Recorded):
     """A kind of member, such as adult, child or student."""
 
     name = models.CharField(max_length=60)
 
     STANDARD: ClassVar[str] = "standard"
+    SAVED, DELETED = Event.Kind.CATEGORY_SAVED, Event.Kind.CATEGORY_DELETED
 
     class Meta:
         verbose_name_plural = "member categories"
@@ -242,6 +284,13 @@ class MemberCategory(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """With its policies."""
+        with transaction.atomic():
+            for policy in self.loanpolicy_set.all():
+                policy.delete()
+            return super().delete(*args, **kwargs)
 
 
 class MemberManager(models.Manager["Member"]):
@@ -305,7 +354,7 @@ class Member(models.Model):
         return self.expires_on is not None and self.expires_on < today
 
 
-class LoanPolicy(models.Model):
+class LoanPolicy(Recorded):
     """The terms for a kind of member and a kind of title. The most specific policy that fits decides."""
 
     member_category = models.ForeignKey(
@@ -323,6 +372,8 @@ class LoanPolicy(models.Model):
     max_reservations = models.PositiveSmallIntegerField(default=5)
     shelf_days = models.PositiveSmallIntegerField(default=7, validators=[MaxValueValidator(365)])
     lend_while_overdue = models.BooleanField(default=False)
+
+    SAVED, DELETED = Event.Kind.POLICY_SAVED, Event.Kind.POLICY_DELETED
 
     class Meta:
         verbose_name_plural = "loan policies"

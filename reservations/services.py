@@ -18,7 +18,7 @@ from django.utils import timezone
 from events.exceptions import Busy
 from events.models import Event
 from events.operations import operation, require_transaction
-from events.recording import event, record
+from events.recording import event, is_ours, record
 from library import locks
 from library.exceptions import (
     NO_OVERRIDE,
@@ -54,8 +54,13 @@ _shelved_at: ContextVar[datetime | None] = ContextVar("shelved_at", default=None
 
 
 def settle(book: Book, *, at: datetime) -> list[Reservation]:
-    """Set free copies aside for those first in line. Returns the reservations that became ready, in order."""
+    """Set free copies aside for those first in line. Returns the reservations that became ready, in order.
+
+    Of two services, lines are the public one's: at the other one nothing is done.
+    """
     require_transaction()
+    if not is_ours(Event.Kind.HOLD):
+        return []
     ready: list[Reservation] = []
     while book.in_circulation and book.withdrawn_at is None:
         heads = list(
@@ -182,7 +187,12 @@ def closed(reservation: Reservation) -> ReservationClosed:
 
 
 def close_line(book: Book, *, at: datetime, reason: str) -> list[Reservation]:
-    """Cancel every live reservation of a title that is going away, and free what was set aside."""
+    """Cancel every live reservation of a title that is going away, and free what was set aside.
+
+    Of two services, the public one does so when it hears of it.
+    """
+    if not is_ours(Event.Kind.CANCEL):
+        return []
     live = list(Reservation.objects.live().filter(book=book).in_order().select_related("copy"))
     for reservation in live:
         _end(reservation, Status.CANCELLED, Event.Kind.CANCEL, at=at, reason=reason)

@@ -7,13 +7,16 @@ from datetime import datetime
 from typing import Any
 
 from events.models import Event
-from events.operations import operation
-from events.recording import event, record
+from events.operations import operation, require_transaction
+from events.recording import event, is_ours, record
 from library import locks
 from library.exceptions import BookHasOpenLoans
 from library.models import Book, Branch, Copy
 from library.services import book_revision, change, create_copies, main_branch
 from reservations.services import close_line, settle
+
+OUT_OF_CIRCULATION = "The title was taken out of circulation."
+WITHDRAWN = "The title was withdrawn."
 
 
 @operation
@@ -40,7 +43,7 @@ def edit_title(*, book_id: int, fields: Mapping[str, Any], at: datetime, expecte
         return book
     record(event(Event.Kind.BOOK_EDITED, at=at, book_id=book.pk, changed=changed, in_circulation=book.in_circulation))
     if "in_circulation" in changed and not book.in_circulation:
-        close_line(book, at=at, reason="The title was taken out of circulation.")
+        close_line(book, at=at, reason=OUT_OF_CIRCULATION)
     settle(book, at=at)
     return book
 
@@ -56,9 +59,48 @@ def withdraw_title(*, book_id: int, at: datetime, expected: str | None = None) -
     copies = Copy.objects.filter(book=book)
     if lent := copies.filter(status=Copy.Status.ON_LOAN).count():
         raise BookHasOpenLoans(f"“{book.title}” cannot be withdrawn: {lent} on loan.", open=lent)
-    close_line(book, at=at, reason="The title was withdrawn.")
-    copies.update(status=Copy.Status.WITHDRAWN, holder=None, due_at=None)
+    close_line(book, at=at, reason=WITHDRAWN)
+    if is_ours(Event.Kind.CHECKOUT):
+        copies.update(status=Copy.Status.WITHDRAWN, holder=None, due_at=None)
     book.withdrawn_at, book.in_circulation = at, False
     book.save(update_fields=["withdrawn_at", "in_circulation"])
     record(event(Event.Kind.BOOK_WITHDRAWN, at=at, book_id=book.pk))
     return book
+
+
+# --- At the public one of two services --------------------------------------------------------------------
+
+
+def follow_record(book: Book, fields: Mapping[str, Any], *, withdrawn_at: datetime | None, at: datetime) -> None:
+    """Make a locked title what the admin's service says of it, and do what follows for its line.
+
+    A title that was removed there is in nobody's way, but an acknowledged loan stands: the last return completes it.
+    """
+    require_transaction()
+    if book.withdrawn_at is not None:
+        return
+    for name, value in fields.items():
+        setattr(book, name, value)
+    book.removal_asked_at = book.removal_asked_at or withdrawn_at
+    book.save(update_fields=[*fields, "removal_asked_at"])
+    if not book.in_circulation:
+        close_line(book, at=at, reason=WITHDRAWN if book.removal_asked_at else OUT_OF_CIRCULATION)
+    complete_removal(book, at=at)
+
+
+def complete_removal(book: Book, *, at: datetime) -> None:
+    """Let a title go that the admin's service removed, once nothing of it is lent any more."""
+    copies = Copy.objects.filter(book=book)
+    if book.removal_asked_at is None or copies.filter(status=Copy.Status.ON_LOAN).exists():
+        return
+    book.withdrawn_at = at
+    book.save(update_fields=["withdrawn_at"])
+    left = list(copies.exclude(status=Copy.Status.WITHDRAWN))
+    for copy in left:
+        copy.move(Copy.Status.WITHDRAWN)
+    record(
+        *(
+            event(Event.Kind.WITHDRAWN, at=at, book_id=book.pk, copy_id=copy.pk, barcode=copy.barcode, reason=WITHDRAWN)
+            for copy in left
+        )
+    )

@@ -47,4 +47,11 @@ TYPES: dict[Kind, Type] = {
     Kind.MEMBER_ENROLLED: Type("user.created", "Somebody became a member.", (MEMBER,)),
     Kind.MEMBER_EDITED: Type("user.updated", "A member's record changed.", (MEMBER,)),
     Kind.MEMBER_DELETED: Type("user.deleted", "A member left and was forgotten.", (MEMBER,)),
+    Kind.BRANCH_SAVED: Type("branch.saved", "A branch was added or changed.", ()),
+    Kind.BRANCH_DELETED: Type("branch.deleted", "A branch was removed.", ()),
+    Kind.CATEGORY_SAVED: Type("category.saved", "A category of members was added or changed.", ()),
+    Kind.CATEGORY_DELETED: Type("category.deleted", "A category of members was removed.", ()),
+    Kind.POLICY_SAVED: Type("policy.saved", "A loan policy was added or changed.", ()),
+    Kind.POLICY_DELETED: Type("policy.deleted", "A loan policy was removed.", ()),
+    Kind.BOOK_SYNCED: Type("book.synced", "What the other one of two services changed arrived here.", (BOOK,)),
 }

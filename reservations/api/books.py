@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.db.models import F, QuerySet
 from django.db.models.functions import Coalesce, Left
 from django.http.response import HttpResponseBase
@@ -54,6 +55,8 @@ class BookList(OperationView):
     )
     def get(self, request: Request) -> Answer:
         asked = self.query(CatalogueQuery)
+        if settings.SERVICE == "public":
+            asked.setdefault("available", True)
         page = page_asked(request, asked)
         # What depends on copies is asked of the database every time: it must equal what was last committed.
         if asked.keys() & {"available", "branch"}:

@@ -75,7 +75,10 @@ class BookQuery(serializers.Serializer[Any]):
     isbn = Isbn(required=False)
     year_min = serializers.IntegerField(required=False, min_value=-9999, max_value=9999)
     year_max = serializers.IntegerField(required=False, min_value=-9999, max_value=9999)
-    available = serializers.BooleanField(required=False, help_text="`true`: a copy can be borrowed now.")
+    available = serializers.BooleanField(
+        required=False,
+        help_text="`true`: a copy can be borrowed now. The default of a public service that has an admin's beside it.",
+    )
     branch = serializers.CharField(required=False, max_length=120, help_text="Copies of this branch count.")
 
 

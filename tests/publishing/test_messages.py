@@ -17,7 +17,7 @@ from integrations.publishing.management.commands.describe_events import complete
 from integrations.publishing.messages import described, messages
 from integrations.publishing.schemas import message_schema
 from integrations.publishing.types import TYPES
-from library.models import Copy
+from library.models import Branch, Copy, LoanPolicy, MemberCategory
 from library.services import add_title, edit_copy, edit_member, enrol
 from reservations.models import Reservation
 from reservations.services import cancel, expire, reorder, reserve, resume, suspend
@@ -39,7 +39,11 @@ def validator():
 
 
 def lived():
-    """A day on which everything happens."""
+    """A day on which everything happens, but for what only one of two services does."""
+    branch, group = Branch.objects.create(name="Harbour"), MemberCategory.objects.create(name="child")
+    policy = LoanPolicy.objects.create(member_category=group)
+    for row in (policy, group, branch):
+        row.delete()
     book = add_title(at=NOW, title="Middlemarch", copies=1, isbn="9780141439549")
     ada, bob, cher = (enrol(at=NOW, first_name=name, last_name="Reader") for name in ("Ada", "Bob", "Cher"))
     barcode = f"{book.pk}-1"
@@ -75,7 +79,7 @@ def test_every_kind_of_event_has_its_message_and_every_message_is_as_described()
     said = told()
     schema = validator()
 
-    assert {message["type"] for message in said} == {kind.name for kind in TYPES.values()}
+    assert {message["type"] for message in said} == {kind.name for kind in TYPES.values()} - {"book.synced"}
     for message in said:
         schema.validate(message)
 

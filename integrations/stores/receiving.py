@@ -1,0 +1,175 @@
+"""Taking over what the other service owns, each row once and never an older one.
+
+At the admin's service rows are written as they come: nothing is decided there. At the public one a title that leaves
+circulation loses its line, and a copy that comes in goes to whoever waits: the same services as at the desk see to it,
+under the same locks.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Model, ProtectedError
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from circulation.models import Loan
+from events.models import Event
+from events.recording import event, record
+from integrations.stores.tables import (
+    BOOK,
+    BRANCH,
+    CATEGORY,
+    COPY,
+    LOAN,
+    MEMBER,
+    PLACE,
+    POLICY,
+    RESERVATION,
+    WHERE_IT_IS,
+    Row,
+    theirs,
+)
+from library.models import Book, Copy, Member
+from library.services import BOOK_FIELDS
+from reservations.models import Reservation
+from reservations.services import settle
+from reservations.titles import follow_record
+
+logger = logging.getLogger(__name__)
+
+BATCH = 50  # messages in a transaction, whose titles are locked meanwhile
+
+# Table and id -> version, and the row, or None if it is gone.
+Rows = dict[tuple[str, int], tuple[int, Row | None]]
+
+
+def handle(messages: Sequence[dict[str, Any]]) -> None:
+    """Take over the rows of these messages."""
+    take_over((name, row, message["version"], values) for message in messages for name, row, values in message["rows"])
+
+
+def take_over(rows: Iterable[tuple[str, int, int, Row | None]]) -> None:
+    """Take over what is newer than what is here, of rows given by table, id and version."""
+    newest: Rows = {}
+    for name, row, version, values in rows:
+        if name in theirs() and newest.get((name, row), (-1, None))[0] < version:
+            newest[name, row] = version, values
+    fresh = _newer(newest)
+    if fresh:
+        (_at_admin if settings.SERVICE == "admin" else _at_public)(fresh)
+
+
+def _newer(rows: Rows) -> dict[str, dict[int, Row | None]]:
+    """Those that are newer than what is here, noted as taken over."""
+    if not rows:
+        return {}
+    keys = sorted(rows)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO stores_received AS known ("table", row, version)
+            SELECT * FROM unnest(%s::text[], %s::bigint[], %s::bigint[])
+            ON CONFLICT ("table", row) DO UPDATE SET version = excluded.version WHERE known.version < excluded.version
+            RETURNING "table", row
+            """,
+            [[name for name, _ in keys], [row for _, row in keys], [rows[key][0] for key in keys]],
+        )
+        fresh: dict[str, dict[int, Row | None]] = {name: {} for name in theirs()}
+        for name, row in cursor.fetchall():
+            fresh[name][row] = rows[name, row][1]
+        return fresh if any(fresh.values()) else {}
+
+
+def _there(rows: dict[int, Row | None]) -> list[Row]:
+    return [values for _, values in sorted(rows.items()) if values is not None]
+
+
+def _gone(rows: dict[int, Row | None]) -> list[int]:
+    return sorted(row for row, values in rows.items() if values is None)
+
+
+def _synced(book_ids: Iterable[int]) -> None:
+    """Tell whoever caches or shows what is known of these titles."""
+    now = timezone.now()
+    record(*(event(Event.Kind.BOOK_SYNCED, at=now, book_id=pk) for pk in sorted(book_ids)))
+
+
+def _locked(book_ids: Iterable[int]) -> dict[int, Book]:
+    """These titles, withdrawn ones too, locked in the right order."""
+    rows = Book.objects.select_for_update(no_key=True).filter(pk__in=set(book_ids)).order_by("pk")
+    return {book.pk: book for book in rows}
+
+
+# --- At the admin's service ---------------------------------------------------------------------------------
+
+
+def _at_admin(fresh: dict[str, dict[int, Row | None]]) -> None:
+    places, loans = _there(fresh[PLACE.name]), _there(fresh[LOAN.name])
+    reservations = _there(fresh[RESERVATION.name])
+    titles = {row["book_id"] for row in (*places, *loans, *reservations)}
+    _locked(titles)
+    MEMBER.write(_there(fresh[MEMBER.name]))
+    _make_room_for_loans([row for row in loans if row["returned_at"] is None])
+    LOAN.write(sorted(loans, key=lambda row: row["returned_at"] is None))
+    live = [row for row in reservations if row["member_id"] is not None]
+    _make_room_for_reservations(live)
+    RESERVATION.write(sorted(reservations, key=lambda row: row["member_id"] is not None))
+    PLACE.update(places, WHERE_IT_IS)
+    Member.objects.filter(pk__in=_gone(fresh[MEMBER.name])).delete()
+    _synced(titles)
+
+
+def _make_room_for_loans(rows: list[Row]) -> None:
+    """What is lent now was returned before, which we may hear later: that loan comes again then."""
+    for row in rows:
+        others = Loan.objects.active().exclude(pk=row["id"])
+        others.filter(copy=row["copy_id"]).delete()
+        others.filter(member=row["member_id"], book=row["book_id"]).delete()
+
+
+def _make_room_for_reservations(rows: list[Row]) -> None:
+    for row in rows:
+        others = Reservation.objects.live().exclude(pk=row["id"])
+        others.filter(member=row["member_id"], book=row["book_id"]).delete()
+        if row["copy_id"] is not None:
+            others.filter(copy=row["copy_id"]).delete()
+
+
+# --- At the public service ----------------------------------------------------------------------------------
+
+
+def _at_public(fresh: dict[str, dict[int, Row | None]]) -> None:
+    for table in (BRANCH, CATEGORY, POLICY):
+        table.write(_there(fresh[table.name]))
+        for gone in table.model._default_manager.filter(pk__in=_gone(fresh[table.name])):
+            _remove(gone)
+    books, copies = _there(fresh[BOOK.name]), _there(fresh[COPY.name])
+    titles = {row["id"] for row in books} | {row["book_id"] for row in copies}
+    known = _locked(titles)
+    BOOK.write([row for row in books if row["id"] not in known])
+    there = set(Copy.objects.filter(pk__in=fresh[COPY.name]).values_list("pk", flat=True))
+    COPY.update([row for row in copies if row["id"] in there], ["barcode", "branch_id"])
+    COPY.write([row for row in copies if row["id"] not in there])
+    now = timezone.now()
+    for row in books:
+        if book := known.get(row["id"]):
+            fields = {name: row[name] for name in BOOK_FIELDS}
+            follow_record(book, fields, withdrawn_at=parse_datetime(row["withdrawn_at"] or ""), at=now)
+    _synced(titles)
+    waiting = Reservation.objects.filter(book__in=titles, status=Reservation.Status.WAITING)
+    for book_id in waiting.order_by("book").values_list("book", flat=True).distinct():
+        settle(known[book_id], at=now)
+
+
+def _remove(row: Model) -> None:
+    """What is in use here stays, as it was."""
+    try:
+        with transaction.atomic():
+            type(row)._default_manager.filter(pk=row.pk).delete()
+    except ProtectedError:
+        logger.warning("%s %s is in use here, and stays.", row._meta.verbose_name, row)

@@ -1,0 +1,190 @@
+"""Which rows travel from the service that owns them to the other one, and in which form.
+
+Only its owner inserts into a table, so ids never collide; the other service copies rows with their ids. A copy is
+shared: its record is the admin's, and where it is now is the public service's. Who had what is not sent once it ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import Model
+from psycopg.types.json import Jsonb
+
+from circulation.models import Loan
+from events.models import Event
+from events.models import EventKind as Kind
+from library.models import Book, Branch, Copy, LoanPolicy, Member, MemberCategory, written_columns
+from reservations.models import Reservation
+
+Row = dict[str, Any]
+
+_OF_TITLE = "SELECT max(e.id) FROM events_event e WHERE e.book_id = t.book_id"
+
+
+def _of_record(kind: str) -> str:
+    return f"SELECT max(e.id) FROM events_event e WHERE e.kind = '{kind}' AND (e.payload ->> 'record')::bigint = t.id"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table, or some columns of it. `version` asks for the last event of a row `t`; `instead` hides columns."""
+
+    name: str
+    model: type[Model]
+    version: str
+    columns: Sequence[str] = ()
+    instead: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def sql_name(self) -> str:
+        return self.model._meta.db_table
+
+    @property
+    def selected(self) -> str:
+        return ", ".join(f"{self.instead.get(name, f't.{name}')} AS {name}" for name in self.columns)
+
+    def present(self, ids: Iterable[int]) -> dict[int, Row]:
+        """These rows as they are now. Those that are gone are left out."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT row_to_json(r) FROM (SELECT {self.selected} FROM {self.sql_name} t WHERE id = ANY (%s)) r",
+                [list(ids)],
+            )
+            return {row["id"]: row for (row,) in cursor.fetchall()}
+
+    def page(self, after: int, count: int) -> list[tuple[Row, int]]:
+        """The rows that follow this id, each with its version."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"""
+                SELECT row_to_json(r), coalesce(({self.version}), 0)
+                FROM (SELECT {self.selected} FROM {self.sql_name} t WHERE id > %s ORDER BY id LIMIT %s) r
+                JOIN {self.sql_name} t ON t.id = r.id
+                ORDER BY t.id
+                """,
+                [after, count],
+            )
+            return [(row, version) for row, version in cursor.fetchall()]
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """Insert these rows, or update those that are there."""
+        columns = ", ".join(self.columns)
+        changes = ", ".join(f"{name} = excluded.{name}" for name in self.columns if name != "id")
+        self._execute(
+            f"""
+            INSERT INTO {self.sql_name} ({columns}) SELECT {columns}
+            FROM jsonb_populate_recordset(NULL::{self.sql_name}, %s)
+            ON CONFLICT (id) DO UPDATE SET {changes}
+            """,
+            rows,
+        )
+
+    def update(self, rows: Sequence[Row], columns: Sequence[str]) -> None:
+        """Change these columns of rows that are there."""
+        changes = ", ".join(f"{name} = r.{name}" for name in columns)
+        self._execute(
+            f"""
+            UPDATE {self.sql_name} t SET {changes}
+            FROM jsonb_populate_recordset(NULL::{self.sql_name}, %s) r WHERE r.id = t.id
+            """,
+            rows,
+        )
+
+    def _execute(self, statement: str, rows: Sequence[Row]) -> None:
+        if rows:
+            with connection.cursor() as cursor:
+                cursor.execute(statement, cast(Any, [Jsonb(list(rows))]))
+
+
+def _columns(model: type[Model], *, but: Sequence[str] = ()) -> list[str]:
+    return [name for name in written_columns(model) if name not in but]
+
+
+WHERE_IT_IS = ("status", "holder_id", "due_at")  # of a copy: the public service's business
+LIVE = "('waiting', 'suspended', 'ready')"
+
+BRANCH = Table("branch", Branch, _of_record(Kind.BRANCH_SAVED), _columns(Branch))
+CATEGORY = Table("category", MemberCategory, _of_record(Kind.CATEGORY_SAVED), _columns(MemberCategory))
+POLICY = Table("policy", LoanPolicy, _of_record(Kind.POLICY_SAVED), _columns(LoanPolicy))
+BOOK = Table(
+    "book",
+    Book,
+    "SELECT max(e.id) FROM events_event e WHERE e.book_id = t.id",
+    _columns(Book, but=["removal_asked_at"]),
+)
+# With the state in which a new copy comes in.
+COPY = Table("copy", Copy, _OF_TITLE, ["id", "book_id", "barcode", "branch_id", "status"])
+MEMBER = Table(
+    "member",
+    Member,
+    "SELECT max(e.id) FROM events_event e WHERE e.member_id = t.id AND e.kind LIKE 'member.%%'",
+    _columns(Member, but=["user_id"]),
+)
+PLACE = Table("place", Copy, _OF_TITLE, ["id", "book_id", *WHERE_IT_IS])
+LOAN = Table(
+    "loan",
+    Loan,
+    _OF_TITLE,
+    _columns(Loan),
+    instead={"member_id": "CASE WHEN t.returned_at IS NULL THEN t.member_id END"},
+)
+RESERVATION = Table(
+    "reservation",
+    Reservation,
+    _OF_TITLE,
+    _columns(Reservation),
+    instead={"member_id": f"CASE WHEN t.status IN {LIVE} THEN t.member_id END"},
+)
+
+# In the order in which they refer to each other.
+OWNED = {
+    "admin": (BRANCH, CATEGORY, POLICY, BOOK, COPY),
+    "public": (MEMBER, PLACE, LOAN, RESERVATION),
+}
+RECORDS = {
+    Kind.BRANCH_SAVED: BRANCH,
+    Kind.BRANCH_DELETED: BRANCH,
+    Kind.CATEGORY_SAVED: CATEGORY,
+    Kind.CATEGORY_DELETED: CATEGORY,
+    Kind.POLICY_SAVED: POLICY,
+    Kind.POLICY_DELETED: POLICY,
+}
+DELETED = {
+    Kind.MEMBER_DELETED: MEMBER,
+    Kind.BRANCH_DELETED: BRANCH,
+    Kind.CATEGORY_DELETED: CATEGORY,
+    Kind.POLICY_DELETED: POLICY,
+}
+
+
+def ours() -> tuple[Table, ...]:
+    """The tables that this service owns."""
+    return OWNED[settings.SERVICE]
+
+
+def theirs() -> dict[str, Table]:
+    """The tables of the other service, by name."""
+    return {table.name: table for table in OWNED["public" if settings.SERVICE == "admin" else "admin"]}
+
+
+def named_by(event: Event) -> list[tuple[Table, int]]:
+    """The rows of ours that an event tells of."""
+    kind = Kind(event.kind)
+    if kind in RECORDS:
+        found = [(RECORDS[kind], event.payload["record"])]
+    elif kind.startswith("member."):
+        found = [(MEMBER, event.member_id)]
+    else:
+        found = [
+            (BOOK, event.book_id if kind.startswith("book.") and kind != Kind.BOOK_SYNCED else None),
+            (COPY, event.copy_id),
+            (PLACE, event.copy_id),
+            (LOAN, event.loan_id),
+            (RESERVATION, event.reservation_id),
+        ]
+    return [(table, row) for table, row in found if row is not None and table in ours()]
