@@ -12,7 +12,8 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from events.exceptions import DomainError
-from events.models import StoredAnswer
+from events.models import Event, StoredAnswer
+from events.recording import is_ours
 from events.relay import forget_old_publications
 from library import cache
 from library.models import Book, Copy
@@ -42,8 +43,9 @@ def sweep(*, at: datetime) -> Swept:
     two machines at once.
     """
     cache.forget_what_was_restored()
-    expired = expire_everywhere(at=at)
-    served = settle_titles(stranded(at=at), at=at)
+    is_desk = is_ours(Event.Kind.EXPIRE)  # of two services, the public one
+    expired = expire_everywhere(at=at) if is_desk else []
+    served = settle_titles(stranded(at=at), at=at) if is_desk else []
     forget_old_publications()
     answers, _ = StoredAnswer.objects.filter(created_at__lt=at - KEEP_ANSWERS).delete()
     return Swept(expired=len(expired), served=len(served), answers=answers)

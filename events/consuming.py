@@ -36,6 +36,7 @@ logger = logging.getLogger(__name__)
 HOLD = 10.0  # seconds that a group stays held by a process that says nothing
 RETRIES = tuple(timedelta(seconds=seconds) for seconds in (1, 5, 30, 120))  # after each failure; then it is given up
 AFTER_FAILURE = 0.5  # seconds
+STUCK = 10.0  # seconds before another try
 ASK_AGAIN = 2.0  # seconds to wait for what was asked for
 WENT_BACK = 5.0  # seconds after which a stream that is behind its consumer is believed
 
@@ -100,6 +101,10 @@ class Worker:
                 self._is_new = True  # what was read and not handled is claimed
                 close_old_connections()
                 stop.wait(AFTER_FAILURE)
+            except Exception:  # a defect; whatever runs beside goes on, and this when it is mended
+                logger.exception("Consumer %s is stuck.", self.group.name)
+                self._is_new = True
+                stop.wait(STUCK)
         self._leave()
 
     def step(self) -> int | None:
@@ -264,9 +269,10 @@ def retry(failed: FailedMessage, group: Group) -> bool:
     """Handle a message that failed once more. Returns whether it succeeded."""
     try:
         with transaction.atomic(durable=True):
-            if FailedMessage.objects.select_for_update().filter(pk=failed.pk).exists():  # else somebody else did it
+            row = FailedMessage.objects.select_for_update().filter(pk=failed.pk)
+            if row.exists():  # else somebody else did it
                 group.handle([failed.message])
-                failed.delete()
+                row.delete()
     except _TROUBLE:
         raise
     except Exception as error:

@@ -13,12 +13,23 @@ from events.models import OWNERS, Event
 from events.operations import require_transaction
 from events.signals import recorded
 
+_following: ContextVar[bool] = ContextVar("following", default=False)
 _actor: ContextVar[int | None] = ContextVar("actor", default=None)
 
 
 def is_ours(kind: Event.Kind) -> bool:
     """Whether such a thing may happen at this service. All may, unless there are two of them."""
     return kind in OWNERS[settings.SERVICE]
+
+
+@contextmanager
+def following() -> Iterator[None]:
+    """What is recorded inside happened at the other one of two services, and is taken over."""
+    token = _following.set(True)
+    try:
+        yield
+    finally:
+        _following.reset(token)
 
 
 @contextmanager
@@ -44,9 +55,10 @@ def event(
 ) -> Event:
     """An event, not yet recorded. What is None in the payload is left out.
 
-    Raises OtherService for what the other one of two services does: nobody changes what is not theirs.
+    Raises OtherService for what the other one of two services does: nobody changes what is not theirs, but by
+    `following` the other one.
     """
-    if not is_ours(kind):
+    if not (is_ours(kind) or _following.get()):
         raise OtherService("public" if settings.SERVICE == "admin" else "admin's")
     return Event(
         kind=kind,

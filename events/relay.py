@@ -43,6 +43,7 @@ BATCH = 500
 KEEP = 200_000  # publications that can be repeated
 IDLE = 0.05  # seconds between looks for new events
 AFTER_FAILURE = 0.5  # seconds
+STUCK = 10.0  # seconds before another try
 UPKEEP_EVERY = 0.5  # seconds
 
 _NUMBER = """
@@ -127,6 +128,9 @@ def keep_publishing(stop: threading.Event) -> None:
             is_failing = True
             close_old_connections()
             pause = AFTER_FAILURE
+        except Exception:  # a defect; nothing may be left out, so everything waits until it is mended
+            logger.exception("The relay is stuck.")
+            pause = STUCK
         stop.wait(pause)
 
 

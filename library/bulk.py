@@ -58,13 +58,13 @@ class NewTitle:
 
 
 # What the events say of a copy that comes in and is not on the shelf.
-_NOT_ON_SHELF = {
+NOT_ON_SHELF = {
     Copy.Status.MISSING: Event.Kind.MISSING,
     Copy.Status.LOST: Event.Kind.LOST,
     Copy.Status.DAMAGED: Event.Kind.DAMAGED,
     Copy.Status.WITHDRAWN: Event.Kind.WITHDRAWN,
 }
-COMING_IN = (Copy.Status.AVAILABLE, *_NOT_ON_SHELF)
+COMING_IN = (Copy.Status.AVAILABLE, *NOT_ON_SHELF)
 
 
 def create_titles(titles: Sequence[NewTitle], *, branch: Branch, at: datetime) -> None:
@@ -127,7 +127,7 @@ def create_items(items: Sequence[tuple[int, NewCopy]], *, at: datetime) -> None:
         ),
         *(
             event(
-                _NOT_ON_SHELF[item.status],
+                NOT_ON_SHELF[item.status],
                 at=at,
                 book_id=copy.book_id,
                 copy_id=copy.pk,
@@ -135,7 +135,7 @@ def create_items(items: Sequence[tuple[int, NewCopy]], *, at: datetime) -> None:
                 reason=item.reason or None,
             )
             for copy, (_, item) in zip(copies, items, strict=True)
-            if item.status in _NOT_ON_SHELF
+            if item.status in NOT_ON_SHELF
         ),
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from events.models import Event
 from events.operations import operation, require_transaction
-from events.recording import event, is_ours, record
+from events.recording import event, following, is_ours, record
 from library import locks
 from library.exceptions import BookHasOpenLoans
 from library.models import Book, Branch, Copy
@@ -74,18 +74,19 @@ def withdraw_title(*, book_id: int, at: datetime, expected: str | None = None) -
 def follow_record(book: Book, fields: Mapping[str, Any], *, withdrawn_at: datetime | None, at: datetime) -> None:
     """Make a locked title what the admin's service says of it, and do what follows for its line.
 
-    A title that was removed there is in nobody's way, but an acknowledged loan stands: the last return completes it.
+    An acknowledged loan of a title that was removed there stands. See `complete_removal`, which the caller runs next.
     """
     require_transaction()
     if book.withdrawn_at is not None:
         return
-    for name, value in fields.items():
-        setattr(book, name, value)
-    book.removal_asked_at = book.removal_asked_at or withdrawn_at
-    book.save(update_fields=[*fields, "removal_asked_at"])
+    if withdrawn_at is not None and book.removal_asked_at is None:
+        book.removal_asked_at = withdrawn_at
+        book.save(update_fields=["removal_asked_at"])
+    changed = change(book, fields, current="", expected=None)
+    if changed:
+        record(event(Event.Kind.BOOK_EDITED, at=at, book_id=book.pk, changed=changed))
     if not book.in_circulation:
         close_line(book, at=at, reason=WITHDRAWN if book.removal_asked_at else OUT_OF_CIRCULATION)
-    complete_removal(book, at=at)
 
 
 def complete_removal(book: Book, *, at: datetime) -> None:
@@ -93,8 +94,11 @@ def complete_removal(book: Book, *, at: datetime) -> None:
     copies = Copy.objects.filter(book=book)
     if book.removal_asked_at is None or copies.filter(status=Copy.Status.ON_LOAN).exists():
         return
-    book.withdrawn_at = at
-    book.save(update_fields=["withdrawn_at"])
+    if book.withdrawn_at is None:
+        book.withdrawn_at = at
+        book.save(update_fields=["withdrawn_at"])
+        with following():
+            record(event(Event.Kind.BOOK_WITHDRAWN, at=at, book_id=book.pk))
     left = list(copies.exclude(status=Copy.Status.WITHDRAWN))
     for copy in left:
         copy.move(Copy.Status.WITHDRAWN)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -19,7 +20,8 @@ from django.utils.dateparse import parse_datetime
 
 from circulation.models import Loan
 from events.models import Event
-from events.recording import event, record
+from events.models import EventKind as Kind
+from events.recording import event, following, record
 from integrations.stores.tables import (
     BOOK,
     BRANCH,
@@ -34,11 +36,12 @@ from integrations.stores.tables import (
     Row,
     theirs,
 )
+from library.bulk import NOT_ON_SHELF
 from library.models import Book, Copy, Member
 from library.services import BOOK_FIELDS
 from reservations.models import Reservation
 from reservations.services import settle
-from reservations.titles import follow_record
+from reservations.titles import complete_removal, follow_record
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +62,8 @@ def take_over(rows: Iterable[tuple[str, int, int, Row | None]]) -> None:
     for name, row, version, values in rows:
         if name in theirs() and newest.get((name, row), (-1, None))[0] < version:
             newest[name, row] = version, values
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # what refers to nothing is refused here, not at the end
     fresh = _newer(newest)
     if fresh:
         (_at_admin if settings.SERVICE == "admin" else _at_public)(fresh)
@@ -149,21 +154,42 @@ def _at_public(fresh: dict[str, dict[int, Row | None]]) -> None:
         for gone in table.model._default_manager.filter(pk__in=_gone(fresh[table.name])):
             _remove(gone)
     books, copies = _there(fresh[BOOK.name]), _there(fresh[COPY.name])
-    titles = {row["id"] for row in books} | {row["book_id"] for row in copies}
-    known = _locked(titles)
-    BOOK.write([row for row in books if row["id"] not in known])
-    there = set(Copy.objects.filter(pk__in=fresh[COPY.name]).values_list("pk", flat=True))
-    COPY.update([row for row in copies if row["id"] in there], ["barcode", "branch_id"])
-    COPY.write([row for row in copies if row["id"] not in there])
     now = timezone.now()
-    for row in books:
-        if book := known.get(row["id"]):
-            fields = {name: row[name] for name in BOOK_FIELDS}
-            follow_record(book, fields, withdrawn_at=parse_datetime(row["withdrawn_at"] or ""), at=now)
-    _synced(titles)
-    waiting = Reservation.objects.filter(book__in=titles, status=Reservation.Status.WAITING)
+    known = _locked({row["id"] for row in books} | {row["book_id"] for row in copies})
+    with following():
+        known |= _take_over_new_titles([row for row in books if row["id"] not in known], at=now)
+        _take_over_copies(copies, at=now)
+        _take_over_titles(books, known, at=now)
+        for book in known.values():  # a copy may come after the removal of its title
+            complete_removal(book, at=now)
+    waiting = Reservation.objects.filter(book__in=known, status=Reservation.Status.WAITING)
     for book_id in waiting.order_by("book").values_list("book", flat=True).distinct():
         settle(known[book_id], at=now)
+
+
+def _take_over_new_titles(rows: list[Row], *, at: datetime) -> dict[int, Book]:
+    """New titles by id, as they were before they were removed, if they were."""
+    BOOK.write([row | {"withdrawn_at": None} for row in rows])
+    record(*(event(Kind.BOOK_ADDED, at=at, book_id=row["id"], title=row["title"]) for row in rows))
+    return _locked(row["id"] for row in rows)
+
+
+def _take_over_titles(rows: list[Row], known: dict[int, Book], *, at: datetime) -> None:
+    for row in rows:
+        withdrawn_at = parse_datetime(row["withdrawn_at"]) if row["withdrawn_at"] else None
+        fields = {name: row[name] for name in BOOK_FIELDS}
+        follow_record(known[row["id"]], fields, withdrawn_at=withdrawn_at, at=at)
+
+
+def _take_over_copies(rows: list[Row], *, at: datetime) -> None:
+    there = set(Copy.objects.filter(pk__in=[row["id"] for row in rows]).values_list("pk", flat=True))
+    COPY.update([row for row in rows if row["id"] in there], ["barcode", "branch_id"])
+    COPY.write([row for row in rows if row["id"] not in there])
+    for row in rows:
+        kind = Kind.COPY_EDITED if row["id"] in there else Kind.COPY_ADDED
+        told = event(kind, at=at, book_id=row["book_id"], copy_id=row["id"], barcode=row["barcode"])
+        not_on_shelf = None if row["id"] in there else NOT_ON_SHELF.get(row["status"])
+        record(told, *([event(not_on_shelf, at=at, book_id=row["book_id"], copy_id=row["id"])] if not_on_shelf else []))
 
 
 def _remove(row: Model) -> None:

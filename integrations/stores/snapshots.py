@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
+from events import consuming
+from events.models import FailedMessage
 from events.stream import client
 from integrations.stores import receiving
 from integrations.stores.models import Received, Snapshot
@@ -22,6 +25,8 @@ from integrations.stores.tables import DELETED, Row, Table, ours
 
 PAGE = 500  # rows
 SECONDS = 60  # that a question or an answer stays in Redis
+
+PageRow = tuple[str, int, int, Row | None]  # table, id, version, values
 
 BEGINNING = ["", 0]  # the cursor: a table, and the id after which its next row is sought
 
@@ -42,7 +47,7 @@ def receive() -> bool:
         answer = client().get(_answers(to=settings.SERVICE))
         page = json.loads(str(answer)) if answer else {}
         if (page.get("token"), page.get("cursor")) == (snapshot.token, snapshot.cursor):
-            receiving.take_over(tuple(row) for row in page["rows"])
+            _take_over([tuple(row) for row in page["rows"]], snapshot.rows)
             snapshot.rows += len(page["rows"])
             snapshot.cursor = page["next"]
             snapshot.finished_at = None if page["next"] else timezone.now()
@@ -51,6 +56,33 @@ def receive() -> bool:
         question = json.dumps({"token": snapshot.token, "cursor": snapshot.cursor})
         client().set(_questions(of=settings.SERVICE), question, ex=SECONDS)
     return snapshot.finished_at is None
+
+
+def _take_over(rows: Sequence[PageRow], before: int) -> None:
+    """Take over a page; what cannot be yet, because it refers to what comes by the stream, is set aside for later."""
+    if _taken(rows):
+        return
+    left = [(place, row) for place, row in enumerate(rows) if not _taken([row])]
+    for place, (name, pk, version, values) in left:
+        FailedMessage.objects.update_or_create(
+            group="store",
+            position=-(before + place + 1),
+            defaults={
+                "message": {"version": version, "rows": [[name, pk, values]]},
+                "error": "It could not be taken over yet.",
+                "failed_at": timezone.now(),
+                "retry_at": timezone.now() + consuming.RETRIES[0],
+            },
+        )
+
+
+def _taken(rows: Sequence[PageRow]) -> bool:
+    try:
+        with transaction.atomic():
+            receiving.take_over(rows)
+    except IntegrityError:
+        return False
+    return True
 
 
 def serve() -> bool:
@@ -74,7 +106,7 @@ def _answers(*, to: str) -> str:
     return f"{settings.KEY_PREFIX_OF[to]}:snapshot:answer"
 
 
-def _page(table_name: str, after: int) -> tuple[list[tuple[str, int, int, Row | None]], list[Any] | None]:
+def _page(table_name: str, after: int) -> tuple[list[PageRow], list[Any] | None]:
     """Rows as table, id, version and values; and the cursor of the next page, None at the end."""
     names = [table.name for table in ours()]
     table = ours()[names.index(table_name)] if table_name in names else ours()[0]
@@ -91,7 +123,7 @@ def _page(table_name: str, after: int) -> tuple[list[tuple[str, int, int, Row | 
 _GONE = "gone"
 
 
-def _gone(after: int) -> tuple[list[tuple[str, int, int, Row | None]], int]:
+def _gone(after: int) -> tuple[list[PageRow], int]:
     """What was deleted here, which no row tells."""
     kinds: dict[str, Table] = {str(kind): table for kind, table in DELETED.items() if table in ours()}
     with connection.cursor() as cursor:

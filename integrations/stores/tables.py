@@ -30,7 +30,7 @@ def _of_record(kind: str) -> str:
     return f"SELECT max(e.id) FROM events_event e WHERE e.kind = '{kind}' AND (e.payload ->> 'record')::bigint = t.id"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Table:
     """A table, or some columns of it. `version` asks for the last event of a row `t`; `instead` hides columns."""
 
