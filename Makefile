@@ -5,10 +5,11 @@ PYTHON ?= python3
 WORKERS ?= 2
 ARGS ?=
 
-.PHONY: help run test simulate fuzz bench lint lint-api format clean
+.PHONY: help run run-split test simulate fuzz bench lint lint-api format clean
 
 help:
 	@echo "make run      the service with its demo library on http://127.0.0.1:8000 (HOST, PORT, LOCAL_DIR)"
+	@echo "make run-split two services, a public one and an admin's, with a database each (PORT, PUBLIC_PORT)"
 	@echo "make test     all tests, on servers of their own (ARGS='-k queue' picks, WORKERS=4)"
 	@echo "make simulate a library's life from a few seeds, with 1 and with 8 desks at once (ARGS='--events 5000')"
 	@echo "make fuzz     20 minutes of requests made of the API description (FUZZ_SECONDS=60 FUZZ_SEED=1)"
@@ -21,6 +22,10 @@ help:
 run:
 	$(call install,requirements.txt)
 	@exec .venv/bin/python -m config.run --stop-with-parent
+
+run-split:
+	$(call install,requirements.txt)
+	@exec .venv/bin/python -m config.run_split --stop-with-parent
 
 test:
 	$(call install,requirements-dev.txt)

@@ -19,7 +19,7 @@ from circulation.services import check_out, renew, return_copy
 from events.exceptions import DomainError
 from events.models import Event
 from events.operations import operation
-from events.recording import event, record
+from events.recording import event, is_ours, record
 from library.bulk import keep_ids_free
 from library.models import Book, Branch, Copy, LoanPolicy, Member, MemberCategory
 from library.services import branch_named, create_copies, enrol, member_category_named
@@ -36,6 +36,13 @@ class NotForDemo(DomainError):
     """Somebody else's titles or members have the ids of the demo library."""
 
     code = "DUPLICATE"
+
+
+class NotYet(DomainError):
+    """What this needs is on its way."""
+
+    code = "BUSY"
+    kind = "busy"
 
 
 @dataclass(frozen=True)
@@ -59,14 +66,25 @@ class Demo:
 
 
 def load(*, at: datetime) -> Demo:
-    """Load what is missing of the demo library, as if it had opened some months before `at`. Raises NotForDemo."""
-    titles, members = _missing(Book, "titles"), _missing(Member, "members")
-    _add_settings()
-    for fields in titles:
-        _add_title(at=at - OPENED, **fields)
+    """Load what is missing of the demo library, as if it had opened some months before `at`. Raises NotForDemo.
+
+    Of two services each loads its own; the public one raises NotYet until the titles have come from the other one.
+    """
+    titles, members, steps = [], [], []
+    if is_ours(Event.Kind.BOOK_ADDED):
+        titles = _missing(Book, "titles")
+    if is_ours(Event.Kind.MEMBER_ENROLLED):
+        members = _missing(Member, "members")
+    if is_ours(Event.Kind.BOOK_ADDED):
+        _add_settings()
+        for fields in titles:
+            _add_title(at=at - OPENED, **fields)
+    elif Book.objects.filter(source=SOURCE).count() < len(_read("titles")):
+        raise NotYet("The titles have not come from the admin's service yet.")
     for fields in members:
         _enrol(at=at - OPENED, **fields)
-    steps = _steps_to_take()
+    if is_ours(Event.Kind.CHECKOUT):
+        steps = _steps_to_take()
     for step in steps:
         _take(step, at=at)
     return _held(at, is_new=bool(titles or members or steps))

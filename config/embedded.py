@@ -34,7 +34,17 @@ LOCKS = ("in-use.lock", "start-stop.lock")
 BASE_DIR = Path(__file__).resolve().parent.parent
 LONGEST_SOCKET_DIRECTORY = 103 - len("/.s.PGSQL.5432")  # bytes; of the whole, macOS allows 103, Linux 107
 # What may be in LOCAL_DIR because of us.
-OURS = ("postgres", "valkey", "embedded-postgres-", "sockets", "secret-key", "admin-password", *LOCKS)
+OURS = (
+    "postgres",
+    "valkey",
+    "embedded-postgres-",
+    "sockets",
+    "secret-key",
+    "admin-password",
+    "public.env",
+    "admin.env",
+    *LOCKS,
+)
 
 
 def local_dir() -> Path:

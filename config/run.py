@@ -191,6 +191,8 @@ def migrate(database: DatabaseWrapper) -> None:
 
 
 def load_demo_library() -> None:
+    if settings.SERVICE == "public":
+        return  # its part needs the titles, which come by themselves
     if "load_demo" in get_commands() and not apps.get_model("library", "Book").objects.exists():
         call_command("load_demo")
 
@@ -250,16 +252,22 @@ def web_server(address: Address) -> Iterator[subprocess.Popen[bytes]]:
 
 def wait_until_it_answers(server: subprocess.Popen[bytes], address: Address) -> None:
     while server.poll() is None:
-        client = http.client.HTTPConnection(address.here, address.port, timeout=5)
-        try:
-            client.request("GET", "/health/live")
-            client.getresponse().read()
+        if answers(address):
             return
-        except (OSError, http.client.HTTPException):
-            time.sleep(0.05)
-        finally:
-            client.close()
+        time.sleep(0.05)
     raise RunError(f"The web server does not start: see above (exit code {server.returncode}).")
+
+
+def answers(address: Address) -> bool:
+    client = http.client.HTTPConnection(address.here, address.port, timeout=5)
+    try:
+        client.request("GET", "/health/live")
+        client.getresponse().read()
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        client.close()
+    return True
 
 
 def welcome(address: Address, sign_in: str) -> str:
@@ -270,13 +278,19 @@ def welcome(address: Address, sign_in: str) -> str:
     else:
         desk = "open: no sign-in, for everybody who can reach this machine"
     url = address.url
-    return f"""
-Circdesk is running. Ctrl-C stops it.
-
-  API        {url}/api/        {desk}
-  Explorer   {url}/api/docs/   the same, to read and to try out (ReDoc: /api/redoc/)
-  Admin      {url}/admin/      {sign_in}
-"""
+    running = {
+        "all": "Circdesk is running. Ctrl-C stops it.",
+        "public": "The public service is running.",
+        "admin": "The admin's service is running.",
+    }[settings.SERVICE]
+    lines = [
+        f"  API        {url}/api/        {desk}",
+        f"  Explorer   {url}/api/docs/   the same, to read and to try out (ReDoc: /api/redoc/)",
+        f"  Admin      {url}/admin/      {sign_in}",
+    ]
+    if settings.SERVICE == "public":
+        del lines[-1]
+    return "\n".join(["", running, "", *lines, ""])
 
 
 def one_line(error: Exception) -> str:

@@ -151,7 +151,7 @@ class Worker:
         """Our position; moved where the stream cannot be followed from there."""
         position = Consumer.objects.values_list("position", flat=True).get(group=self.group.name)
         if position is None:
-            return self._move(extent.published, "Consumer %s begins after position %s.")
+            return self._move(extent.published, "Consumer %s begins after position %s.", logging.INFO)
         if position + 1 < extent.oldest:
             return self._move(extent.oldest - 1, "Consumer %s missed what is not kept any more, up to position %s.")
         if position <= extent.published:
@@ -163,13 +163,13 @@ class Worker:
             return self._move(extent.published, "The stream of consumer %s went back to position %s.")
         return position
 
-    def _move(self, position: int, message: str) -> int:
+    def _move(self, position: int, message: str, level: int = logging.WARNING) -> int:
         with transaction.atomic(durable=True):
             state = self._locked()
             self.group.missed()
             state.position = position
             state.save(update_fields=["position"])
-        logger.warning(message, self.group.name, position)
+        logger.log(level, message, self.group.name, position)
         return position
 
     def _want(self, position: int) -> None:
