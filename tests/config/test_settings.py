@@ -93,6 +93,7 @@ def test_what_does_not_fit_is_refused(monkeypatch, variables, told):
         ("REFRESH_TOKEN_DAYS", ["0", "9999999", "x"]),
         ("TRUSTED_PROXIES", ["-1", "11", "x"]),
         ("DATABASE_POOL_SIZE", ["0", "x"]),
+        ("LIVE_LISTENERS", ["0", "60001", "x"]),
         ("HTTPS", ["perhaps"]),
     ],
 )
