@@ -76,8 +76,8 @@ def _listening(live: places.Web, count: int) -> Iterator[list[socket.socket]]:
 
 def _heard(desk: http.client.HTTPConnection, listeners: Sequence[socket.socket], *, lend: bool) -> float:
     """Seconds from the sending of a check-out or a return until all have heard."""
-    path, sent = ("checkout", {"member_id": MEMBER}) if lend else ("return", {})
-    sent["barcode"] = f"{BOOK}-1"
+    path = "checkout" if lend else "return"
+    sent = {"barcode": f"{BOOK}-1"} | ({"member_id": MEMBER} if lend else {})
     begun = time.perf_counter()
     desk.request("POST", f"/api/circulation/{path}/", json.dumps(sent), {"Content-Type": "application/json"})
     answer = desk.getresponse()

@@ -288,9 +288,10 @@ CORS_EXPOSE_HEADERS = [
 ]
 CORS_PREFLIGHT_MAX_AGE = 3600  # seconds
 # What a browser may load for a page of ours: nothing from elsewhere. The explorers allow themselves a little more.
+_live = f" *{LIVE_URL}" if LIVE_URL.startswith(":") else f" {LIVE_URL}" if LIVE_URL else ""
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
-    "frame-ancestors 'none'"
+    f"frame-ancestors 'none'; connect-src 'self'{_live}"
 )
 
 SPECTACULAR_SETTINGS = {

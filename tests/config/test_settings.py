@@ -45,6 +45,16 @@ def test_a_rate_is_changed_by_its_name(monkeypatch):
     assert (rates["anonymous"]["read"], rates["key"]["write"], rates["anonymous"]["write"]) == (60, 9000, 30)
 
 
+@pytest.mark.parametrize(
+    ("live", "sources"),
+    [("", "'self'"), (":8001", "'self' *:8001"), ("https://live.example.org/", "'self' https://live.example.org")],
+)
+def test_pages_may_listen_where_the_web_server_sends_them(monkeypatch, live, sources):
+    policy = read(monkeypatch, LIVE_URL=live)["CONTENT_SECURITY_POLICY"]
+
+    assert policy.endswith(f"; connect-src {sources}")
+
+
 def test_behind_https_cookies_are_for_https_only(monkeypatch):
     found = read(monkeypatch, HTTPS="true")
 
