@@ -85,10 +85,17 @@ class Application:
             stop.set()
             loop.call_soon_threadsafe(LISTENERS.end)
 
+        def run_feed() -> None:
+            try:
+                feed.follow(LISTENERS, tell, stop)
+            finally:
+                if not stop.is_set():  # a defect: better no process than one that tells nothing any more
+                    os.kill(os.getpid(), signal.SIGTERM)
+
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, end)
         _allow_open_files()
-        threading.Thread(target=feed.follow, args=[LISTENERS, tell, stop], name="feed", daemon=True).start()
+        threading.Thread(target=run_feed, name="feed", daemon=True).start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         stop.set()

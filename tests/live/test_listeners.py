@@ -35,9 +35,10 @@ def test_what_is_no_newer_is_not_heard(version):
     listener.tell(news(version))
     assert heard(listener) is None
 
+    listener.tell(news(5))
     listener.tell(news(4))
     listener.tell(news(version))
-    assert heard(listener) == b"4;"
+    assert heard(listener) == b"5;"
     listener.tell(news(version))
     assert heard(listener) is None
 
@@ -71,6 +72,21 @@ def test_who_waits_is_told_at_once():
         return (await waiting).text, await also_waiting
 
     assert asyncio.run(scene()) == (b"1;", None)
+
+
+def test_who_waits_is_not_woken_by_what_was_heard_already():
+    async def scene():
+        listener = Listener(7)
+        listener.heard = 3
+        waiting = asyncio.create_task(listener.next(60))
+        await settled()
+        listener.tell(news(3))
+        await settled()
+        is_woken = waiting.done()
+        waiting.cancel()
+        return is_woken
+
+    assert asyncio.run(scene()) is False
 
 
 def test_there_are_no_more_than_there_is_room_for(settings):
