@@ -1,4 +1,4 @@
-# The service: web server by default, `python manage.py housekeep` beside it. See docker-compose.yml.
+# The service: web server by default, and what runs beside it. See docker-compose.yml.
 FROM python:3.11-slim AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /app

@@ -55,6 +55,7 @@ PUT     api/books/<id:book_id>/                              staff    catalogue:
 PATCH   api/books/<id:book_id>/                              staff    catalogue:write    -         write    admin
 DELETE  api/books/<id:book_id>/                              staff    catalogue:write    -         write    admin
 GET     api/books/<id:book_id>/availability/                 anyone   catalogue:read     -         read     both
+GET     api/books/<id:book_id>/availability/stream/          anyone   catalogue:read     -         read     both
 GET     api/books/<id:book_id>/copies/                       anyone   catalogue:read     -         read     both
 POST    api/books/<id:book_id>/copies/                       staff    catalogue:write    -         write    admin
 GET     api/books/<id:book_id>/queue/                        staff    circulation:read   -         read     public

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import redis
 
-from benchmarks import desk, importing, library, lists, places, processes, reading, report, starting
+from benchmarks import desk, importing, library, lists, live, places, processes, reading, report, starting
 from benchmarks.progress import Progress
 from config import embedded
 
@@ -19,7 +19,7 @@ STEPS_A_TURN = 7 + 3 + 1 + 1  # desk, availability, import, start
 
 
 def main() -> None:
-    progress = Progress(3 + TURNS * STEPS_A_TURN + lists.TURNS * (1 + len(lists.KINDS)))
+    progress = Progress(4 + TURNS * STEPS_A_TURN + lists.TURNS * (1 + len(lists.KINDS)))
     try:
         results = run(progress)
     except (embedded.ServerError, RuntimeError) as error:
@@ -53,6 +53,7 @@ def run(progress: Progress) -> report.Results:
             reading.measure(results.reading, web, bare, turn, progress)
         progress.step("memory; is the library still sound?")
         housekeeper = stack.enter_context(places.housekeeper())
+        stack.enter_context(places.relay())
         places.manage("check_invariants")
         places.wait_until_all_is_published(connection)
         results.memory = [
@@ -61,6 +62,8 @@ def run(progress: Progress) -> report.Results:
             *processes.costs(places.postmaster(postgres), "PostgreSQL"),
             *processes.costs(_valkey(), "Valkey"),
         ]
+        progress.step(f"{live.LISTENERS} listeners")
+        results.live.append(live.measure(web))
     with ExitStack() as stack:
         progress.step("100,000 titles")
         web, addresses = stack.enter_context(lists.big_library(postgres))

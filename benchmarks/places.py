@@ -20,7 +20,7 @@ from pathlib import Path
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from config import embedded, web
+from config import embedded, live, web
 from config.servers import ENVIRONMENT, Postgres
 
 LOCAL_DIR = Path(".local") / "bench"  # in the checkout, beside the data that `make run` keeps
@@ -165,10 +165,31 @@ def web_server(application: Sequence[str], *, environment: Mapping[str, str] | N
 
 
 @contextmanager
+def live_server() -> Iterator[Web]:
+    """The process where one listens to availability, as in docker-compose.yml."""
+    port = free_port()
+    command = [
+        *(sys.executable, "-m", "granian", "--interface", "asgi", "--no-ws", "--log-level", "error"),
+        *("--host", "127.0.0.1", "--port", str(port), "--workers", "1", "--backpressure", str(live.ROOM)),
+        *("--workers-kill-timeout", str(live.GRACE), "config.asgi:application"),
+    ]
+    with running(command) as server:
+        wait_until_it_answers(server, port)
+        yield Web(port, server.pid)
+
+
+@contextmanager
 def housekeeper() -> Iterator[int]:
-    """What publishes events in production. Gives its process id."""
+    """What sweeps up in production. Gives its process id."""
     with running([sys.executable, "manage.py", "housekeep"]) as process:
         yield process.pid
+
+
+@contextmanager
+def relay() -> Iterator[None]:
+    """What publishes events in production."""
+    with running([sys.executable, "manage.py", "relay_events"]):
+        yield
 
 
 @contextmanager
@@ -215,13 +236,13 @@ def get(port: int, path: str) -> bytes:
 
 
 def wait_until_all_is_published(connection: psycopg.Connection) -> None:
-    """Until the housekeeper has worked off what is pending. Raises RuntimeError if it does not get there."""
+    """Until the relay has worked off what is pending. Raises RuntimeError if it does not get there."""
     give_up = time.monotonic() + PATIENCE * 4
     while time.monotonic() < give_up:
         if connection.execute("SELECT 1 FROM events_pendingevent LIMIT 1").fetchone() is None:
             return
         time.sleep(0.05)
-    raise RuntimeError("The housekeeper does not publish what is pending.")
+    raise RuntimeError("The relay does not publish what is pending.")
 
 
 def wait_until_it_answers(process: subprocess.Popen[bytes], port: int, path: str = "/health/live") -> None:

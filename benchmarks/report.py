@@ -14,10 +14,11 @@ from pathlib import Path
 import django
 import redis
 
-from benchmarks import desk, places, reading
+from benchmarks import desk, live, places, reading
 from benchmarks.desk import Desk
 from benchmarks.importing import Import
 from benchmarks.lists import Lists
+from benchmarks.live import Live
 from benchmarks.load import Result
 from benchmarks.processes import Cost
 from benchmarks.reading import Reading
@@ -62,6 +63,7 @@ class Results:
     reading: Reading = field(default_factory=Reading)
     lists: Lists = field(default_factory=Lists)
     memory: list[Cost] = field(default_factory=list)
+    live: list[Live] = field(default_factory=list)
     imports: list[Import] = field(default_factory=list)
     starts: list[float] = field(default_factory=list)
 
@@ -84,6 +86,7 @@ def written(results: Results) -> str:
         _cpu_table(results),
         _other(results),
         _memory(results.memory),
+        *map(_live, results.live),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -214,6 +217,22 @@ def _memory(costs: Sequence[Cost]) -> str:
 {_table(("process", "PSS", "RSS"), rows)}
 
 Goal: {met}."""
+
+
+def _live(found: Live) -> str:
+    heard = [1000 * seconds for seconds in found.heard]
+    rows = [
+        ("memory of the process with nobody there, MB", _mb(found.alone)),
+        ("memory for each listener, kB", f"{found.each / 1000:.1f}"),
+        ("CPU while nothing happens, % of a core", f"{100 * found.idle:.1f}"),
+        (f"a change until all have heard, median of {len(heard)}, ms", f"{statistics.median(heard):.0f}"),
+        ("the same, p95, ms", f"{1000 * found.p95:.0f}"),
+    ]
+    return f"""## Live availability: {live.LISTENERS} listen to one title
+
+{_table(("", ""), rows)}
+
+One process holds all. A change is one from the sending of a check-out or a return on."""
 
 
 # --- How numbers are written -------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -60,6 +60,8 @@ def run() -> None:
     if not (is_debug_chosen or address.is_of_this_machine_only):
         os.environ["DEBUG"] = "false"  # error pages with details show what was typed into a form
     address.check_free()
+    live = address.for_listeners()
+    os.environ.setdefault("LIVE_URL", f":{live.port}")
     embedded.ensure_running()
     django.setup()
     database = reachable_database()
@@ -69,10 +71,11 @@ def run() -> None:
     sign_in = administrator()
     database.close()
     database.close_pool()
-    with work_beside(), web_server(address) as server:
-        wait_until_it_answers(server, address)
+    with work_beside(), serving("config.live", live) as live_server, serving("config.web", address) as web_server:
+        wait_until_it_answers("web server", web_server, address)
+        wait_until_it_answers("server of live availability", live_server, live)
         print(welcome(address, sign_in), flush=True)
-        raise RunError(f"The web server ended by itself, with exit code {server.wait()}.")
+        raise RunError(first_that_ends({"web server": web_server, "server of live availability": live_server}))
 
 
 @dataclass(frozen=True)
@@ -84,14 +87,13 @@ class Address:
     def from_environment(cls) -> "Address":
         host = os.environ.get("HOST") or "127.0.0.1"
         port = os.environ.get("PORT") or "8000"
-        if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
-            raise RunError(f"PORT is a number from 1 to 65535, not {port!r}.")
+        number = port_number("PORT", port)
         try:
-            found = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)
+            found = socket.getaddrinfo(host, number, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError):
             raise RunError(f"HOST is an address of this machine, such as 127.0.0.1, not {host!r}.") from None
         found.sort(key=lambda entry: entry[0] != socket.AF_INET)  # localhost is 127.0.0.1 before ::1
-        return cls(str(found[0][4][0]), int(port))
+        return cls(str(found[0][4][0]), number)
 
     @property
     def is_of_this_machine_only(self) -> bool:
@@ -109,22 +111,42 @@ class Address:
         host = f"[{self.here}]" if ":" in self.here else self.here
         return f"http://{host}:{self.port}"
 
-    def check_free(self) -> None:
+    def for_listeners(self) -> "Address":
+        """Where one listens to availability: LIVE_PORT, or the next port, or if that is in use any other."""
+        port = os.environ.get("LIVE_PORT") or ""
+        if port:
+            found = Address(self.host, port_number("LIVE_PORT", port))
+            found.check_free("LIVE_PORT")
+            return found
+        following = Address(self.host, self.port % 65535 + 1)
+        return following if following._problem() is None else Address(self.host, self._any_port())
+
+    def check_free(self, name: str = "PORT") -> None:
         give_up = time.monotonic() + PORT_PATIENCE
         while (problem := self._problem()) is not None:
             if problem.errno == errno.EADDRINUSE and time.monotonic() < give_up:
                 time.sleep(0.1)
             elif problem.errno == errno.EADDRINUSE:
+                following = self.port % 65535 + 1
                 raise RunError(
-                    f"Port {self.port} on {self.host} is in use. Choose another: PORT={self.port % 65535 + 1} make run"
+                    f"Port {self.port} on {self.host} is in use. Choose another: {name}={following} make run"
                 )
             elif problem.errno == errno.EADDRNOTAVAIL:
                 raise RunError(f"HOST {self.host} is not an address of this machine.")
             else:
                 raise RunError(f"Cannot use port {self.port} on {self.host}: {problem.strerror}.")
 
+    @property
+    def _family(self) -> socket.AddressFamily:
+        return socket.AF_INET6 if ":" in self.host else socket.AF_INET
+
+    def _any_port(self) -> int:
+        with socket.create_server((self.host, 0), family=self._family) as free:
+            port: int = free.getsockname()[1]
+        return port
+
     def _problem(self) -> OSError | None:
-        with socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET) as probe:
+        with socket.socket(self._family) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections closed lately do not matter
             try:
                 probe.bind((self.host, self.port))
@@ -132,6 +154,12 @@ class Address:
             except OSError as problem:
                 return problem
         return None
+
+
+def port_number(name: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
+        raise RunError(f"{name} is a number from 1 to 65535, not {text!r}.")
+    return int(text)
 
 
 def set_development_defaults() -> None:
@@ -233,9 +261,10 @@ def work_beside() -> Iterator[None]:
 
 
 @contextmanager
-def web_server(address: Address) -> Iterator[subprocess.Popen[bytes]]:
+def serving(module: str, address: Address) -> Iterator[subprocess.Popen[bytes]]:
+    """A server of ours as a process of its own."""
     server = subprocess.Popen(
-        [sys.executable, "-m", "config.web", address.host, str(address.port)],
+        [sys.executable, "-m", module, address.host, str(address.port)],
         cwd=embedded.BASE_DIR,
         start_new_session=True,  # Ctrl-C is for us, who then stop it in order
     )
@@ -250,12 +279,21 @@ def web_server(address: Address) -> Iterator[subprocess.Popen[bytes]]:
             server.kill()
 
 
-def wait_until_it_answers(server: subprocess.Popen[bytes], address: Address) -> None:
+def first_that_ends(servers: Mapping[str, subprocess.Popen[bytes]]) -> str:
+    """Its name, with its exit code."""
+    while True:
+        for name, server in servers.items():
+            if server.poll() is not None:
+                return f"The {name} ended by itself, with exit code {server.returncode}."
+        time.sleep(0.2)
+
+
+def wait_until_it_answers(name: str, server: subprocess.Popen[bytes], address: Address) -> None:
     while server.poll() is None:
         if answers(address):
             return
         time.sleep(0.05)
-    raise RunError(f"The web server does not start: see above (exit code {server.returncode}).")
+    raise RunError(f"The {name} does not start: see above (exit code {server.returncode}).")
 
 
 def answers(address: Address) -> bool:

@@ -219,6 +219,14 @@ EVENTS_REDIS_URL = env.str("EVENTS_REDIS_URL", "") or embedded.next_database(_re
 # How long what was read may be reused, in seconds. Every change drops it sooner, but for the statistics.
 CACHE_TTL = {"availability": 86_400, "book": 300, "book_list": 60, "statistics": 60}
 
+# --- Live availability ----------------------------------------------------------------------------------
+
+# How many may listen at a time in one process; more are answered 503 BUSY.
+LIVE_LISTENERS = env.int("LIVE_LISTENERS", 2_000, validate=Range(1, 60_000))
+# Where that process is, for a web server that is asked in its place: such as https://live.example.org, or :8001 for a
+# port of the same host. Empty where a proxy knows the way, or where there is none.
+LIVE_URL = env.str("LIVE_URL", "").rstrip("/")
+
 # --- How much one caller may ask ------------------------------------------------------------------------
 
 # Requests a minute; more are answered 429 THROTTLED. An open desk counts nothing.
@@ -266,6 +274,7 @@ CORS_ALLOW_HEADERS = [
     "idempotency-key",
     "if-match",
     "if-none-match",
+    "last-event-id",
     "x-api-key",
 ]
 CORS_EXPOSE_HEADERS = [
@@ -279,9 +288,10 @@ CORS_EXPOSE_HEADERS = [
 ]
 CORS_PREFLIGHT_MAX_AGE = 3600  # seconds
 # What a browser may load for a page of ours: nothing from elsewhere. The explorers allow themselves a little more.
+_live = f" *{LIVE_URL}" if LIVE_URL.startswith(":") else f" {LIVE_URL}" if LIVE_URL else ""
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
-    "frame-ancestors 'none'"
+    f"frame-ancestors 'none'; connect-src 'self'{_live}"
 )
 
 SPECTACULAR_SETTINGS = {

@@ -26,6 +26,7 @@ urlpatterns: list[Any] = [
     path("api/", include("library.api.urls")),
     path("api/", include("accounts.api.urls")),
     path("", include("integrations.contracts.urls")),
+    path("", include("integrations.live.urls")),
     path("", RedirectView.as_view(url="/api/docs/")),
     path("admin/", admin.site.urls),
     path("health", health.everything),

@@ -64,6 +64,13 @@ IF_NONE_MATCH = OpenApiParameter(
     description="The `ETag` of what you have. If that still holds, the answer is 304 and empty.",
     examples=[OpenApiExample("Example", value=TAG)],
 )
+LAST_EVENT_ID = OpenApiParameter(
+    "Last-Event-ID",
+    str,
+    OpenApiParameter.HEADER,
+    description="The id of the last event that you got. Browsers send it by themselves. What can be none is ignored.",
+    examples=[OpenApiExample("Example", value="184")],
+)
 FORMAT = OpenApiParameter(
     "format", str, enum=["json", "csv"], description="`csv`: everything in one table, without pages."
 )
@@ -87,6 +94,8 @@ class EnvelopeSchema(AutoSchema):
 
     def _get_response_for_code(self, serializer: Any, status_code: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
         response: dict[str, Any] = super()._get_response_for_code(serializer, status_code, *args, **kwargs)  # type: ignore[no-untyped-call]
+        if str(status_code).startswith("3"):
+            response.pop("content", None)
         content = response.get("content", {})
         content.pop("application/problem+json", None)
         media = content.get("application/json")
@@ -185,13 +194,14 @@ def endpoint(
     example: Any = None,
     headers: Mapping[int, Sequence[str]] | None = None,
     table: str = "",
+    stream: str = "",
 ) -> Callable[[F], F]:
     """Describe one method of a view.
 
     `answers` maps a status to the serializer of `data` (None: null). `query` holds parameters, or serializers of
     several. `keyed` says that Idempotency-Key and dry_run work, `versioned` that If-Match does. `example` is a request
     body. `headers` names by status what an answer carries beyond what all such answers do (config/api/headers.py).
-    `table` shows how `?format=csv` answers.
+    `table` shows how `?format=csv` answers, and `stream` what an endpoint sends that answers with events.
     """
     codes = [
         *refusals,
@@ -204,7 +214,12 @@ def endpoint(
         codes.append("VALIDATION_ERROR")
     if versioned:
         codes.append("STALE_VERSION")
-    parameters = [*query, *([KEY, DRY_RUN] if keyed else ()), *([IF_MATCH] if versioned else ())]
+    parameters = [
+        *query,
+        *([LAST_EVENT_ID] if stream else ()),
+        *([KEY, DRY_RUN] if keyed else ()),
+        *([IF_MATCH] if versioned else ()),
+    ]
     sends = {str(status): list(names) for status, names in (headers or {}).items()}
     responses: dict[Any, Any] = {
         status: OpenApiResponse(
@@ -216,9 +231,14 @@ def endpoint(
     if table:
         as_table = OpenApiExample("Table", value=table, response_only=True, media_type="text/csv")
         responses[200, "text/csv"] = OpenApiResponse(OpenApiTypes.STR, DESCRIPTIONS[200], examples=[as_table])
+    if stream:
+        as_events = OpenApiExample("Events", value=stream, response_only=True, media_type="text/event-stream")
+        responses[200, "text/event-stream"] = OpenApiResponse(
+            OpenApiTypes.STR, "Events, as they come.", examples=[as_events]
+        )
 
     def decorate(method: F) -> F:
-        is_read = method.__name__ == "get"
+        is_read = method.__name__ == "get" and not stream
         decorated: F = extend_schema(
             operation_id=name,
             summary=summary,
@@ -252,6 +272,7 @@ DESCRIPTIONS = {
     201: "Made.",
     202: "Accepted: nothing was free, so the member joined the line.",
     207: "One result for each operation.",
+    307: "Elsewhere: ask there.",
 }
 
 

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from django.core.management import get_commands
 
-from config import web
+from config import live, web
 
 ROOT = Path(__file__).parent.parent
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -37,7 +37,7 @@ def assert_runs(command):
     program, *arguments = command
     if program == "granian":
         assert shutil.which(program, path=Path(sys.executable).parent)
-        module, _, name = arguments[0].partition(":")
+        module, _, name = arguments[-1].partition(":")
         assert importlib.util.find_spec(module) is not None
         assert name == "application"
     elif arguments[0] == "-m":
@@ -49,7 +49,7 @@ def assert_runs(command):
 
 
 def test_every_service_of_ours_runs_something_that_exists():
-    assert set(OURS) == {"web", "housekeeper", "relay", "consumers", "migrate"}
+    assert set(OURS) == {"web", "live", "housekeeper", "relay", "consumers", "migrate"}
     for service in OURS.values():
         assert_runs(service.get("command") or instruction("CMD"))
 
@@ -90,6 +90,14 @@ def test_the_image_has_as_many_threads_as_make_run():
     assert f"GRANIAN_WORKERS_KILL_TIMEOUT={web.GRACE}\n" in DOCKERFILE
 
 
+def test_one_listens_as_with_make_run():
+    options = OURS["live"]["command"]
+
+    assert "--interface=asgi" in options
+    assert f"--backpressure={live.ROOM}" in options
+    assert f"--workers-kill-timeout={live.GRACE}" in options
+
+
 def test_every_variable_of_compose_is_explained():
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
     explained = set(re.findall(r"^#([A-Z_]+)=", example, re.MULTILINE))
@@ -116,7 +124,7 @@ def test_a_secret_has_no_default(secret):
 def test_the_port_is_published_to_this_machine_only():
     published = [port for service in SERVICES.values() for port in service.get("ports", [])]
 
-    assert published == ["127.0.0.1:${PORT:-8000}:8000"]
+    assert published == ["127.0.0.1:${PORT:-8000}:8000", "127.0.0.1:${LIVE_PORT:-8001}:8000"]
 
 
 def test_nothing_secret_gets_into_the_image():

@@ -19,7 +19,9 @@ HEADERS = {
         '"5d41402abc4b2a76.184"',
         pattern='^"[0-9a-f]+([.][0-9a-f]+)?"$',
     ),
-    "Location": _header("Where to find what was made.", "/api/books/1/", pattern="^/api/.+/$"),
+    "Location": _header(
+        "Where to find what was made, or where to ask.", "/api/books/1/", pattern="^(https?://[^/]+)?/api/.+/([?].*)?$"
+    ),
     "Content-Disposition": _header("A name for the file.", 'attachment; filename="table.csv"', always=False),
     "Cache-Control": _header("What is not for everybody is kept nowhere on its way.", "no-store", const="no-store"),
     "Idempotency-Replayed": _header(

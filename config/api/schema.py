@@ -80,11 +80,12 @@ def complete(result: dict[str, Any], generator: Any, request: Any, public: bool)
             rule = RULES[path, method.upper()]
             described["security"] = _security(rule)
             described["description"] = f"{described.get('description', '')}\n\n{_who(rule)}".strip()
-            if method == "get":
+            is_read = method == "get" and not _is_stream(described)
+            if is_read:
                 described["responses"]["304"] = {"description": "What you have, by its `If-None-Match`, still holds."}
             codes.update(_add_errors(described, rule))
-            _add_headers(described, rule, is_read=method == "get")
-            successes.add_examples(described, components["schemas"], is_read=method == "get")
+            _add_headers(described, rule, is_read=is_read)
+            successes.add_examples(described, components["schemas"], is_read=is_read)
     components["examples"] = _error_examples(codes)
     operations = [described for methods in result["paths"].values() for described in methods.values()]
     components["parameters"] = sharing.parameters_of(operations)
@@ -92,6 +93,11 @@ def complete(result: dict[str, Any], generator: Any, request: Any, public: bool)
     # Both forms are served. In documents it is usual, and some generators expect it, that no slash ends an address.
     result["paths"] = {path.rstrip("/"): methods for path, methods in result["paths"].items()}
     return result
+
+
+def _is_stream(described: dict[str, Any]) -> bool:
+    """Whether it answers with events, which nobody has already."""
+    return "text/event-stream" in described["responses"].get("200", {}).get("content", {})
 
 
 def _error_examples(codes: set[str]) -> dict[str, Any]:

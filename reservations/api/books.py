@@ -213,6 +213,13 @@ def _catalogue_of(book_ids: list[int]) -> dict[int, Any]:
 AVAILABILITY = tuple(AvailabilityOut().fields)
 
 
+def availability_data(numbers: availability.Availability) -> dict[str, Any]:
+    """An AvailabilityOut of these numbers."""
+    wait = availability.estimated_wait_days(numbers, at=timezone.now())
+    data: dict[str, Any] = {**numbers, "estimated_wait_days": wait}
+    return {name: data[name] for name in AVAILABILITY}
+
+
 class BookAvailability(OperationView):
     tag = "catalogue"
 
@@ -223,10 +230,7 @@ class BookAvailability(OperationView):
         refusals=["BOOK_NOT_FOUND"],
     )
     def get(self, request: Request, book_id: int) -> Answer:
-        numbers = availability.of(book_id)
-        wait = availability.estimated_wait_days(numbers, at=timezone.now())
-        data: dict[str, Any] = {**numbers, "estimated_wait_days": wait}
-        return Answer({name: data[name] for name in AVAILABILITY})
+        return Answer(availability_data(availability.of(book_id)))
 
 
 COPY_ORDERINGS: Orderings = {"id": F("pk"), "barcode": F("barcode")}

@@ -27,6 +27,11 @@ def _static_files_uncollected(settings):
     settings.WHITENOISE_AUTOREFRESH = settings.WHITENOISE_USE_FINDERS = True
 
 
+@pytest.fixture(autouse=True)
+def _somewhere_to_listen(settings):
+    settings.LIVE_URL = ":8001"
+
+
 @pytest.fixture
 def anyone():
     """Presents no credential, as a browser does that enforces nothing."""

@@ -19,6 +19,7 @@ ROUTES = {
     "/api/books/": {"GET", "POST"},
     "/api/books/{book}/": {"GET", "PUT", "PATCH", "DELETE"},
     "/api/books/{book}/availability/": {"GET"},
+    "/api/books/{book}/availability/stream/": {"GET"},
     "/api/books/{book}/copies/": {"GET", "POST"},
     "/api/books/{book}/queue/": {"GET"},
     "/api/copies/{barcode}/": {"GET", "PATCH"},
@@ -65,6 +66,7 @@ ROUTES = {
     "/reserve/": {"POST"},
     "/status/{book}/": {"GET"},
 }
+STREAM = "/api/books/{book}/availability/stream/"  # its events come from a process of their own
 LISTS = [
     "/api/keys/",
     "/api/me/loans/",

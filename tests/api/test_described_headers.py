@@ -6,7 +6,7 @@ import pytest
 from django.test import override_settings
 
 from accounts.tokens import pair_for
-from tests.api.routes import ROUTES, nowhere
+from tests.api.routes import ROUTES, STREAM, nowhere
 from tests.api.signing import PASSWORD
 from tests.api.test_openapi import (
     EVERY_OPERATION,
@@ -144,7 +144,7 @@ def said_like(message):
     return ".+".join(map(re.escape, VARYING.split(message)))
 
 
-@EVERY_OPERATION
+@pytest.mark.parametrize(("route", "method"), [(route, method) for route, method in OPERATIONS if route != STREAM])
 def test_what_is_done_has_the_headers_and_says_what_is_described(api, librarian, world, document, route, method):
     world = fit_for(route, method, world)
 
@@ -160,8 +160,16 @@ def test_what_is_done_has_the_headers_and_says_what_is_described(api, librarian,
         assert api.get(response["Location"]).status_code == 200
 
 
-# The statistics say of which moment they are, and so are never the same.
-SAME_AS_BEFORE = [route for route, methods in ROUTES.items() if "GET" in methods and route != "/api/statistics/"]
+def test_who_is_sent_elsewhere_is_told_where(api, world, document):
+    response = api.get(STREAM.format(**world))
+
+    assert response.status_code == 307
+    assert are_as_described(document, STREAM, "get", response) == COUNTED | {"Location"}
+
+
+# The statistics say of which moment they are, and so are never the same. A stream is never what one has already.
+NEW_EACH_TIME = {"/api/statistics/", STREAM}
+SAME_AS_BEFORE = [route for route, methods in ROUTES.items() if "GET" in methods and route not in NEW_EACH_TIME]
 
 
 @pytest.mark.parametrize("route", SAME_AS_BEFORE)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import requests
 from django.contrib.auth import get_user_model
 
 from config import embedded, run
@@ -103,7 +104,12 @@ def test_it_serves_until_ctrl_c_stops_all_it_started_and_the_next_start_signs_in
     assert running.get("/health/live") == 200
     assert running.get("/admin/login/") == 200
     children = psutil.Process(running.process.pid).children(recursive=True)
-    code, errors = running.press_ctrl_c()
+    stream = f"http://127.0.0.1:{running.port}/api/books/1/availability/stream"
+    with requests.get(stream, stream=True, timeout=DEADLINE) as heard:
+        lines = heard.iter_lines()
+        assert next(lines) == b"retry: 2000"
+        code, errors = running.press_ctrl_c()
+        assert b"event: availability" in list(lines)  # to its end, in order
     assert code == 0
     assert "Traceback" not in errors
     assert psutil.wait_procs(children, timeout=5)[1] == []
@@ -136,15 +142,18 @@ def test_ctrl_c_leaves_the_servers_to_another_command_that_uses_them(local_dir):
 @pytest.mark.slow
 def test_a_kill_leaves_nothing_that_stops_the_next_start(local_dir):
     port = str(free_port())
-    for victim in ("granian's worker", "granian", "config.run"):
+    for victim in ("granian's worker", "granian", "live", "config.run"):
         running = Run(local_dir, PORT=port).wait_until_ready()
         assert running.get("/health/live") == 200
         main = psutil.Process(running.process.pid)
         (granian,) = [child for child in main.children() if "config.web" in child.cmdline()]
         (worker,) = granian.children()
-        {"config.run": main, "granian": granian, "granian's worker": worker}[victim].kill()
+        (live,) = [child for child in main.children() if "config.live" in child.cmdline()]
+        (live_worker,) = live.children()
+        victims = {"config.run": main, "granian": granian, "granian's worker": worker, "live": live}
+        victims[victim].kill()
         running.end()
-        assert psutil.wait_procs([granian, worker], timeout=20)[1] == [], victim
+        assert psutil.wait_procs([granian, worker, live, live_worker], timeout=20)[1] == [], victim
     assert postgres_runs()  # nobody was left to stop it
     assert Run(local_dir, PORT=port).wait_until_ready().press_ctrl_c()[0] == 0
     assert not postgres_runs()
@@ -190,10 +199,25 @@ def test_an_unreachable_database_is_one_line_without_its_password_and_leaves_not
     assert not valkey_runs()
 
 
+def test_one_listens_at_the_next_port_or_at_any_that_is_free(monkeypatch):
+    monkeypatch.delenv("LIVE_PORT", raising=False)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        elsewhere = run.Address("127.0.0.1", port - 1).for_listeners()
+        assert elsewhere.port != port
+        monkeypatch.setenv("LIVE_PORT", str(port))
+        with pytest.raises(run.RunError, match=f"LIVE_PORT={port + 1} make run"):
+            run.Address("127.0.0.1", 8000).for_listeners()
+    assert run.Address("127.0.0.1", 8000).for_listeners() == run.Address("127.0.0.1", port)
+    monkeypatch.delenv("LIVE_PORT")
+    assert run.Address("127.0.0.1", port - 1).for_listeners().port == port
+
+
 @pytest.mark.parametrize(
     ("variables", "reason"),
     [
         ({"PORT": "80a"}, "PORT is a number from 1 to 65535, not '80a'."),
+        ({"LIVE_PORT": "x"}, "LIVE_PORT is a number from 1 to 65535, not 'x'."),
         ({"PORT": "70000"}, "PORT is a number from 1 to 65535, not '70000'."),
         ({"HOST": "nowhere.invalid"}, "HOST is an address of this machine, such as 127.0.0.1, not 'nowhere.invalid'."),
         ({"HOST": "192.0.2.1"}, "HOST=192.0.2.1 would let everybody who can reach this machine act as a librarian. "),

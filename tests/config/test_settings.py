@@ -45,6 +45,16 @@ def test_a_rate_is_changed_by_its_name(monkeypatch):
     assert (rates["anonymous"]["read"], rates["key"]["write"], rates["anonymous"]["write"]) == (60, 9000, 30)
 
 
+@pytest.mark.parametrize(
+    ("live", "sources"),
+    [("", "'self'"), (":8001", "'self' *:8001"), ("https://live.example.org/", "'self' https://live.example.org")],
+)
+def test_pages_may_listen_where_the_web_server_sends_them(monkeypatch, live, sources):
+    policy = read(monkeypatch, LIVE_URL=live)["CONTENT_SECURITY_POLICY"]
+
+    assert policy.endswith(f"; connect-src {sources}")
+
+
 def test_behind_https_cookies_are_for_https_only(monkeypatch):
     found = read(monkeypatch, HTTPS="true")
 
@@ -93,6 +103,7 @@ def test_what_does_not_fit_is_refused(monkeypatch, variables, told):
         ("REFRESH_TOKEN_DAYS", ["0", "9999999", "x"]),
         ("TRUSTED_PROXIES", ["-1", "11", "x"]),
         ("DATABASE_POOL_SIZE", ["0", "x"]),
+        ("LIVE_LISTENERS", ["0", "60001", "x"]),
         ("HTTPS", ["perhaps"]),
     ],
 )

@@ -30,7 +30,7 @@ def service(**variables):
 
 
 @contextmanager
-def web_server(database, **variables):
+def web_server(database, *, module="config.web", **variables):
     """Its URL and its process, in a session of its own."""
     port = free_port()
     environment = {
@@ -41,7 +41,7 @@ def web_server(database, **variables):
         "DJANGO_SETTINGS_MODULE": "config.settings",
     }
     server = subprocess.Popen(
-        [sys.executable, "-m", "config.web", "127.0.0.1", str(port)],
+        [sys.executable, "-m", module, "127.0.0.1", str(port)],
         cwd=ROOT,
         env=os.environ | environment | variables,
         start_new_session=True,
