@@ -70,6 +70,7 @@ def environment_of(service: str, address: Address) -> dict[str, str]:
         "SERVICE": service,
         "HOST": address.host,
         "PORT": str(address.port),
+        "LIVE_PORT": str((address.port + 1) % 65535 + 1),  # past the other service's
         "DATABASE_URL": database(f"circdesk_{service}"),
         "REDIS_URL": os.environ.get("REDIS_URL") or embedded.redis_url(db=1),
         "SECRET_KEY": os.environ.get("SECRET_KEY") or embedded.development_secret_key(),

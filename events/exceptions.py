@@ -36,7 +36,8 @@ class Busy(DomainError):
 class OtherService(DomainError):
     """Of two services this is the wrong one for that."""
 
-    code = "OTHER_SERVICE"
+    kind = "forbidden"
+    code = "PERMISSION_DENIED"
 
     def __init__(self, service: str) -> None:
         super().__init__(f"This is done at the {service} service.")

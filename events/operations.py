@@ -227,7 +227,8 @@ def told_by_postgresql(error: Exception) -> str:
 def discard_dead_connections() -> None:
     """Have this thread, and the pool, replace connections that a restarted server left dead."""
     connection.close()
-    if pool := getattr(connection, "pool", None):
+    pool = getattr(connection, "pool", None)
+    if pool is not None and not pool.closed:  # it opens when a connection is first wanted
         pool.check()
 
 

@@ -28,9 +28,11 @@ def test_nothing_of_the_document_is_left_out(document, made):
     assert said.returncode == 0
     assert "warn" not in f"{said.stdout}{said.stderr}".lower()
     types = (directory / "circdesk.ts").read_text()
-    paths = json.loads(document.read_text())["paths"]
+    described = json.loads(document.read_text())
+    paths = described["paths"]
     assert re.findall(r'^    "(/.*)": {$', types, re.MULTILINE) == list(paths)
-    wanted = {described["operationId"] for methods in paths.values() for described in methods.values()}
+    everything = [*paths.values(), *described["webhooks"].values()]
+    wanted = {operation["operationId"] for methods in everything for operation in methods.values()}
     assert set(re.findall(r'operations\["(\w+)"\]', types)) == wanted
 
 

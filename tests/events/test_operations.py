@@ -11,7 +11,14 @@ from psycopg_pool import PoolTimeout
 from events import operations
 from events.exceptions import DomainError
 from events.models import Event, PendingEvent
-from events.operations import ATTEMPTS, Restart, constraint_of, operation, require_transaction
+from events.operations import (
+    ATTEMPTS,
+    Restart,
+    constraint_of,
+    discard_dead_connections,
+    operation,
+    require_transaction,
+)
 from events.recording import acting, event, record
 from library import locks
 from library.exceptions import CopyNotCirculating
@@ -376,3 +383,14 @@ def test_only_the_anonymiser_lifts_that_and_only_for_its_own_transaction():
         assert Event.objects.get().member_id is None
         Event.objects.all()._raw_delete("default")
         assert not Event.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_dead_connections_are_discarded_too_where_none_was_ever_wanted():
+    """As by a process that has not asked the database anything yet, when something else went away."""
+    connection.close()
+    connection.close_pool()
+
+    discard_dead_connections()
+
+    assert Event.objects.count() == 0
