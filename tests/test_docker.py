@@ -49,7 +49,12 @@ def assert_runs(command):
 
 
 def test_every_service_of_ours_runs_something_that_exists():
-    assert set(OURS) == {"web", "live", "housekeeper", "relay", "consumers", "migrate"}
+    of_two = {
+        f"{service}{process}"
+        for service in ("public", "admin")
+        for process in ("", "-relay", "-consumers", "-housekeeper", "-migrate")
+    }
+    assert set(OURS) == {"web", "live", "housekeeper", "relay", "consumers", "migrate"} | of_two
     for service in OURS.values():
         assert_runs(service.get("command") or instruction("CMD"))
 
@@ -121,10 +126,15 @@ def test_a_secret_has_no_default(secret):
     assert all(use.startswith(":?") for use in uses)
 
 
-def test_the_port_is_published_to_this_machine_only():
+def test_ports_are_published_to_this_machine_only():
     published = [port for service in SERVICES.values() for port in service.get("ports", [])]
 
-    assert published == ["127.0.0.1:${PORT:-8000}:8000", "127.0.0.1:${LIVE_PORT:-8001}:8000"]
+    assert published == [
+        "127.0.0.1:${PORT:-8000}:8000",
+        "127.0.0.1:${LIVE_PORT:-8001}:8000",
+        "127.0.0.1:${PUBLIC_PORT:-8001}:8000",
+        "127.0.0.1:${PORT:-8000}:8000",
+    ]
 
 
 def test_nothing_secret_gets_into_the_image():
