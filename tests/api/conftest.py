@@ -5,7 +5,7 @@ from django.core.cache import cache
 from django.test import TestCase
 from rest_framework.test import APIClient
 
-from tests.factories import KeyFactory, LoanFactory, MemberFactory, ReservationFactory, UserFactory
+from tests.factories import KeyFactory, LoanFactory, MemberFactory, ReservationFactory, UserFactory, WebhookFactory
 
 
 class Client(APIClient):
@@ -63,4 +63,5 @@ def world(librarian):
         "loan": loan.pk,
         "reservation": ReservationFactory(book=loan.book).pk,
         "key": KeyFactory(owner=librarian).pk,
+        "webhook": WebhookFactory().pk,
     }
