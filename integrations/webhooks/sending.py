@@ -82,7 +82,8 @@ def post(url: str, body: bytes, headers: Mapping[str, str]) -> Outcome:
     except TimeoutError:
         error = f"It took longer than {CONNECT:g} seconds to connect to it."
     except ssl.SSLError as problem:
-        error = f"TLS failed: {getattr(problem, 'verify_message', '') or problem.reason or problem}."
+        said = str(getattr(problem, "verify_message", "") or problem.reason or problem)
+        error = f"TLS failed: {said.rstrip('.')}."
     except http.client.RemoteDisconnected:
         error = "It closed the connection without an answer."
     except http.client.HTTPException as problem:
@@ -96,10 +97,12 @@ def post(url: str, body: bytes, headers: Mapping[str, str]) -> Outcome:
 
 
 def _posted(parts: SplitResult, body: bytes, headers: Mapping[str, str], deadline: float) -> tuple[int, str, str]:
-    with _connected(parts, deadline) as connection, _cut_off_at(deadline, connection.sock):
+    with _connected(parts, deadline) as connection, _cut_off_at(deadline, connection.sock) as is_cut:
         target = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
         connection.request("POST", target, body=body, headers=dict(headers))
         response = connection.getresponse()
+        if is_cut.is_set():
+            raise TimeoutError  # an end in the middle of the headers passes for their end
         text = b""
         with suppress(OSError, http.client.HTTPException):  # the status is there, which says it all
             text = response.read(READ)
@@ -151,10 +154,12 @@ def _socket_to(host: str, port: int) -> socket.socket:
 
 
 @contextmanager
-def _cut_off_at(deadline: float, connected: socket.socket) -> Iterator[None]:
+def _cut_off_at(deadline: float, connected: socket.socket) -> Iterator[threading.Event]:
     """Ends the connection at that moment, whatever it is doing: a time limit of a socket begins anew with each byte."""
+    is_cut = threading.Event()
 
     def cut() -> None:
+        is_cut.set()
         with suppress(OSError):
             socket.socket.shutdown(connected, socket.SHUT_RDWR)  # not that of TLS, which others are using
 
@@ -162,7 +167,7 @@ def _cut_off_at(deadline: float, connected: socket.socket) -> Iterator[None]:
     timer.daemon = True
     timer.start()
     try:
-        yield
+        yield is_cut
     finally:
         timer.cancel()
 

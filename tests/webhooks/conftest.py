@@ -3,7 +3,7 @@
 import ipaddress
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 
 from events.models import Event
 from integrations.publishing.messages import described
@@ -42,8 +42,3 @@ def queue(messages):
 
 def ids_of(messages):
     return [f"all-{message['id']}" for message in messages]
-
-
-def released():
-    """Give this thread's connection back."""
-    connection.close()

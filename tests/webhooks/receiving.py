@@ -1,6 +1,7 @@
 """An endpoint on loopback that behaves as it is told, well or badly, and remembers what it was sent."""
 
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -75,14 +76,17 @@ def flooding(receiver, client):
 class Receiver:
     """Listens while it is a context; `behaviour` may be changed meanwhile."""
 
-    def __init__(self, behaviour=None, *, delay: float = 0.0) -> None:
+    def __init__(self, behaviour=None, *, delay: float = 0.0, tls=None) -> None:
         self.behaviour = behaviour or answering(200, b"thank you")
         self.delay = delay  # seconds before each answer
         self.received: list[Received] = []
         self.connections = self.at_once = self.most_at_once = self.flooded = 0
         self.ended = threading.Event()
         self._turn = threading.Lock()
-        self._listening = socket.create_server(("127.0.0.1", 0), backlog=100)
+        self._listening = socket.create_server(("" if tls else "127.0.0.1", 0), backlog=100)
+        self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH) if tls else None
+        if self._tls:
+            self._tls.load_cert_chain(tls)
         self.port = self._listening.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}/hook?of=library"
 
@@ -118,7 +122,7 @@ class Receiver:
             self.at_once += 1
             self.most_at_once = max(self.most_at_once, self.at_once)
         try:
-            with client, suppress(OSError):
+            with suppress(OSError), self._tls.wrap_socket(client, server_side=True) if self._tls else client as client:
                 self._listen(client)
                 time.sleep(self.delay)
                 self.behaviour(self, client)
