@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import Error, close_old_connections, connection, transaction
@@ -26,22 +28,27 @@ from integrations.webhooks.services import forget_old_deliveries, record, send
 
 logger = logging.getLogger(__name__)
 
-THREADS = 8  # subscriptions that are sent to at once
+THREADS = 16  # subscriptions that are sent to at once
 HOLD = timedelta(seconds=30)  # longer than an attempt takes
-TURN = 20  # deliveries to a subscription before others have their turn
+TURN = 2.0  # seconds after which others have their turn
+SLOW = 1000  # milliseconds of a failed attempt, after which an endpoint is left alone for a while:
+REST = timedelta(seconds=30)  # many dead ones would otherwise keep all threads busy
 IDLE = 0.1  # seconds between looks for what is due
 AFTER_FAILURE = 0.5  # seconds
 FORGET_EVERY = 3600.0  # seconds
 
 
-class Sender:
-    """A process that sends, by its name."""
+@dataclass(frozen=True)
+class Turn:
+    """The right to send to a subscription, for some seconds at a time."""
 
-    def __init__(self, name: str = "") -> None:
-        self.name = name or f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}"
+    subscription_id: int
+    holder: str
 
-    def take_turn(self) -> int | None:
-        """Hold a subscription for which something is due, the one that had to wait longest; None if there is none."""
+    @classmethod
+    def take(cls) -> Turn | None:
+        """That of the subscription that had to wait longest; None when nothing is due that nobody else sends."""
+        turn_of = f"{socket.gethostname()[:60]}:{os.getpid()}:{secrets.token_hex(8)}"
         due = Delivery.objects.filter(subscription=OuterRef("pk"), state=Delivery.State.WAITING, due_at__lte=Now())
         free = Subscription.objects.living(timezone.now()).filter(
             Exists(due), Q(held_until=None) | Q(held_until__lt=Now())
@@ -53,47 +60,55 @@ class Sender:
                 .values_list("pk", flat=True)
                 .first()
             )
-            if found is not None:
-                Subscription.objects.filter(pk=found).update(holder=self.name, held_until=Now() + HOLD)
-        return found
+            if found is None:
+                return None
+            Subscription.objects.filter(pk=found).update(holder=turn_of, held_until=Now() + HOLD)
+        return cls(found, turn_of)
 
-    def serve(self, subscription_id: int, stop: threading.Event) -> int:
-        """Send what is due for a subscription that is held, in order, and let go of it. Returns how many attempts."""
+    def use(self, stop: threading.Event) -> int:
+        """Send what is due, in order, and let others have their turn. Returns how many attempts were made."""
         made = 0
-        while made < TURN and not stop.is_set() and (delivery := self._next(subscription_id)) is not None:
+        rest = timedelta(0)
+        ends = time.monotonic() + TURN
+        while not (stop.is_set() or rest) and (delivery := self._next()) is not None:
             at = timezone.now()
             connection.close()  # to the pool: others can use it meanwhile
             outcome = send(delivery, at=at)
             record(delivery_id=delivery.pk, outcome=outcome, at=timezone.now())
             made += 1
-        held = Subscription.objects.filter(pk=subscription_id, holder=self.name)
-        held.update(held_until=Now())
+            if not outcome.is_received and outcome.milliseconds >= SLOW:
+                rest = REST
+            if time.monotonic() >= ends:
+                break
+        held = Subscription.objects.filter(pk=self.subscription_id, holder=self.holder)
+        held.update(held_until=Now() + rest)
         return made
 
-    def _next(self, subscription_id: int) -> Delivery | None:
-        """What is due first, while the subscription is ours, which it stays for another while."""
-        living = Subscription.objects.living(timezone.now()).filter(pk=subscription_id, holder=self.name)
+    def _next(self) -> Delivery | None:
+        """What is due first, while the turn is ours, which it stays for another while."""
+        living = Subscription.objects.living(timezone.now()).filter(pk=self.subscription_id, holder=self.holder)
         ours = Subscription.objects.filter(pk__in=living.values("pk"), held_until__gt=Now())
         if not ours.update(held_until=Now() + HOLD):
             return None
         due = Delivery.objects.filter(
-            subscription=subscription_id, state=Delivery.State.WAITING, due_at__lte=Now()
+            subscription=self.subscription_id, state=Delivery.State.WAITING, due_at__lte=Now()
         ).order_by("due_at", "pk")
         return due.select_related("subscription").first()
 
 
 def keep_delivering(stop: threading.Event) -> None:
     """Send what is due, and forget what is old, until told to stop."""
-    sender = Sender()
     free = threading.Semaphore(THREADS)
     is_failing = False
     next_forgetting = 0.0
 
-    def serve(subscription_id: int) -> None:
+    def use(turn: Turn) -> None:
         try:
-            sender.serve(subscription_id, stop)
+            turn.use(stop)
         except (Error, DomainError) as error:
-            logger.warning("Webhook %s waits: %s", subscription_id, error)
+            logger.warning("Webhook %s waits: %s", turn.subscription_id, error)
+        except Exception:  # a defect, which nobody else would hear of on this thread
+            logger.exception("Webhook %s waits.", turn.subscription_id)
         finally:
             connection.close()
             free.release()
@@ -104,7 +119,7 @@ def keep_delivering(stop: threading.Event) -> None:
                 continue
             taken, pause = None, IDLE
             try:
-                taken = sender.take_turn()
+                taken = Turn.take()
                 if time.monotonic() >= next_forgetting:
                     forget_old_deliveries(at=timezone.now())
                     next_forgetting = time.monotonic() + FORGET_EVERY
@@ -122,4 +137,4 @@ def keep_delivering(stop: threading.Event) -> None:
                 free.release()
                 stop.wait(pause)
             else:
-                threads.submit(serve, taken)
+                threads.submit(use, taken)

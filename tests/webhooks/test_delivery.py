@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.db.models import F
 from django.utils import timezone
 from standardwebhooks import Webhook, WebhookVerificationError
 
@@ -16,7 +17,7 @@ from events.consuming import Worker
 from events.models import Consumer
 from events.stream import EVENTS
 from integrations.webhooks import delivery, sending, services
-from integrations.webhooks.delivery import Sender, keep_delivering
+from integrations.webhooks.delivery import Turn, keep_delivering
 from integrations.webhooks.models import Delivery, Subscription
 from integrations.webhooks.signing import secret_of
 from library.services import add_title, enrol
@@ -30,11 +31,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 FOR_EVER = threading.Event()
 
 
-def serve(sender=None):
+def serve():
     """Send to the one that had to wait longest; returns how many attempts were made."""
-    sender = sender or Sender("tests")
-    taken = sender.take_turn()
-    return 0 if taken is None else sender.serve(taken, FOR_EVER)
+    turn = Turn.take()
+    return 0 if turn is None else turn.use(FOR_EVER)
 
 
 def due_now():
@@ -84,7 +84,7 @@ def test_a_message_arrives_as_it_was_published_signed_for_whoever_has_the_secret
     with pytest.raises(WebhookVerificationError):
         Webhook(secret).verify(received.body.replace(b"Title 0", b"Title 9"), received.headers)
     with pytest.raises(WebhookVerificationError):
-        Webhook(secret).verify(received.body, received.headers | {"webhook-id": "all-1"})
+        Webhook(secret).verify(received.body, received.headers | {"webhook-id": "all-0"})
     with pytest.raises(WebhookVerificationError):
         received.verified_by(secret_of("another"))
 
@@ -367,8 +367,7 @@ def test_what_waits_when_the_key_is_revoked_is_not_sent(receiver):
     key = KeyFactory(owner=UserFactory(admin=True), scopes=["circulation:read"])
     WebhookFactory(url=receiver.url, owner=key.owner, key=key)
     queue(happen(3))
-    sender = Sender("tests")
-    taken = sender.take_turn()
+    turn = Turn.take()
 
     def revoke(receiver, client):
         revoke_key(key_id=key.pk)
@@ -377,7 +376,7 @@ def test_what_waits_when_the_key_is_revoked_is_not_sent(receiver):
 
     receiver.behaviour = revoke
 
-    assert sender.serve(taken, FOR_EVER) == 1  # what was under way
+    assert turn.use(FOR_EVER) == 1  # what was under way
     assert serve() == 0
     assert len(receiver.received) == 1
 
@@ -420,29 +419,75 @@ def test_old_deliveries_go():
 def test_a_subscription_is_held_by_one_until_it_says_nothing_any_more(receiver):
     WebhookFactory(url=receiver.url)
     queue(happen(2))
-    killed, other = Sender("killed"), Sender("other")
-    taken = killed.take_turn()
+    killed = Turn.take()
 
-    assert other.take_turn() is None
+    assert Turn.take() is None
     Subscription.objects.update(held_until=timezone.now() - timedelta(seconds=1))
-    assert other.take_turn() == taken
-    assert killed.serve(taken, FOR_EVER) == 0  # it lost its turn
-    assert other.serve(taken, FOR_EVER) == 2
-    assert other.take_turn() is None
+    other = Turn.take()
+    assert other.subscription_id == killed.subscription_id
+    assert killed.use(FOR_EVER) == 0  # the turn is another one's
+    assert other.use(FOR_EVER) == 2
+    assert Turn.take() is None
+
+
+def test_a_turn_that_was_held_for_too_long_is_over_though_nobody_took_it(receiver):
+    WebhookFactory(url=receiver.url)
+    queue(happen())
+    turn = Turn.take()
+
+    Subscription.objects.update(held_until=timezone.now() - timedelta(seconds=1))
+
+    assert turn.use(FOR_EVER) == 0
 
 
 def test_the_hold_is_longer_than_an_attempt_takes():
     assert delivery.HOLD.total_seconds() > 2 * sending.TOTAL
 
 
-def test_whoever_waited_longest_is_served_first(receiver):
+def test_after_a_turn_whoever_waited_longest_is_served_first(receiver, monkeypatch):
+    monkeypatch.setattr(delivery, "TURN", 0.0)
     first, second = WebhookFactory(url=receiver.url), WebhookFactory(url=receiver.url)
-    queue(happen(delivery.TURN + 1))
-    sender = Sender("tests")
+    queue(happen(3))
+    served = []
+    while turn := Turn.take():
+        served.append(turn.subscription_id)
+        assert turn.use(FOR_EVER) == 1
 
-    assert sender.take_turn() == first.pk
-    assert sender.serve(first.pk, FOR_EVER) == delivery.TURN
-    assert sender.take_turn() == second.pk
+    assert served == [first.pk, second.pk] * 3
+
+
+@pytest.mark.parametrize(("behaviour", "is_left_alone"), [(receiving.stalling, True), (answering(500), False)])
+def test_an_endpoint_that_keeps_senders_waiting_is_left_alone_for_a_while(
+    receiver, monkeypatch, behaviour, is_left_alone
+):
+    monkeypatch.setattr(sending, "TOTAL", 0.2)
+    monkeypatch.setattr(delivery, "SLOW", 200)
+    receiver.behaviour = behaviour
+    WebhookFactory(url=receiver.url)
+    queue(happen(3))
+
+    assert serve() == (1 if is_left_alone else 3)
+    due_now()
+    assert (Turn.take() is None) == is_left_alone
+    Subscription.objects.update(held_until=F("held_until") - delivery.REST)
+    assert Turn.take() is not None
+
+
+def test_endpoints_that_stall_delay_nobody_else_however_many(receiver, monkeypatch):
+    monkeypatch.setattr(delivery, "THREADS", 2)
+    monkeypatch.setattr(sending, "TOTAL", 0.5)
+    monkeypatch.setattr(delivery, "SLOW", 500)
+    with Receiver(receiving.stalling) as slow:
+        for _ in range(4):
+            WebhookFactory(url=slow.url)
+        WebhookFactory(url=receiver.url)
+        queue(happen(10))
+        began = time.monotonic()
+
+        with Delivering():
+            receiver.wait_for(lambda: delivered() == 10)
+
+        assert time.monotonic() - began < 4  # 40 attempts on two threads would take ten
 
 
 def test_what_was_recorded_as_received_stays_so(receiver):
