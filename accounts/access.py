@@ -97,14 +97,14 @@ POST    api/reservations/<id:reservation_id>/reorder/        staff    circulatio
 POST    api/reservations/<id:reservation_id>/fulfill/        own      circulation:write  borrow    write    public
 GET     api/statistics/                                      staff    circulation:read   -         read     public
 
-GET     api/webhooks/                                        admin    circulation:read   -         read   both
-POST    api/webhooks/                                        admin    circulation:read   -         write  both
-GET     api/webhooks/<id:webhook_id>/                        admin    circulation:read   -         read   both
-PATCH   api/webhooks/<id:webhook_id>/                        admin    circulation:read   -         write  both
-DELETE  api/webhooks/<id:webhook_id>/                        admin    circulation:read   -         write  both
-POST    api/webhooks/<id:webhook_id>/test/                   admin    circulation:read   -         write  both
-POST    api/webhooks/<id:webhook_id>/rotate-secret/          admin    circulation:read   -         write  both
-GET     api/webhooks/<id:webhook_id>/deliveries/             admin    circulation:read   -         read   both
+GET     api/webhooks/                                        admin    circulation:read   -         read     both
+POST    api/webhooks/                                        admin    circulation:read   -         write    both
+GET     api/webhooks/<id:webhook_id>/                        admin    circulation:read   -         read     both
+PATCH   api/webhooks/<id:webhook_id>/                        admin    circulation:read   -         write    both
+DELETE  api/webhooks/<id:webhook_id>/                        admin    circulation:read   -         write    both
+POST    api/webhooks/<id:webhook_id>/test/                   admin    circulation:read   -         write    both
+POST    api/webhooks/<id:webhook_id>/rotate-secret/          admin    circulation:read   -         write    both
+GET     api/webhooks/<id:webhook_id>/deliveries/             admin    circulation:read   -         read     both
 
 POST    api/borrow/                                          own      circulation:write  borrow    write    public
 POST    api/return/                                          own      circulation:write  return    write    public
