@@ -12,7 +12,7 @@ from django.utils import timezone
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from accounts.keys import revoke_key
-from events import consuming, relay, stream
+from events import consuming, relay
 from events.consuming import Worker
 from events.models import Consumer
 from events.stream import EVENTS
@@ -230,7 +230,7 @@ def test_what_failed_is_due_again_when_it_is_published_again(receiver):
 
 def test_what_happens_at_the_desk_arrives(receiver, monkeypatch):
     """Through the relay, the stream and the consumer."""
-    monkeypatch.setattr(stream, "BLOCK", 0.01)
+    monkeypatch.setattr(consuming, "BLOCK", 0.01)
     EVENTS.remove()
     [group] = [group for group in consuming.groups if group.name == "webhooks"]
     worker = Worker(group)
@@ -246,7 +246,7 @@ def test_what_happens_at_the_desk_arrives(receiver, monkeypatch):
     EVENTS.remove()
 
     assert serve() == 2
-    assert Consumer.objects.get(pk="webhooks").position == 2
+    assert Consumer.objects.get(group="webhooks").position == 2
     assert [json.loads(received.body)["type"] for received in receiver.received] == ["book.created", "copy.added"]
     assert json.loads(receiver.received[0].body)["book"]["id"] == book.pk
 
