@@ -17,6 +17,7 @@ from integrations.webhooks.api.serializers import (
 )
 from integrations.webhooks.exceptions import WebhookNotFound
 from integrations.webhooks.models import Subscription
+from reservations.api.serializers import NoInput
 from rest.answers import Answer
 from rest.pagination import Orderings, PageRequest, page_data, paginate
 from rest.schema import endpoint, page_of, page_query
@@ -118,11 +119,13 @@ class WebhookTest(WebhookView):
         name="webhooks_test",
         summary="Send a test",
         description="A message of the type `test`, sent now and once. The answer says what the endpoint said.",
+        request=NoInput,
         answers={200: DeliveryOut},
         refusals=["NOT_FOUND"],
     )
     def post(self, request: Request, webhook_id: int) -> Answer:
         self.require_earnest()
+        self.parsed(NoInput)
         delivery = services.send_test(self.webhook(webhook_id))
         return Answer(shown(DeliveryOut, delivery), delivery.error or "It was received.")
 
@@ -132,11 +135,13 @@ class WebhookSecret(WebhookView):
         name="webhooks_rotate_secret",
         summary="Replace the secret",
         description="The new one is in this answer and nowhere else. For a day messages are signed with both.",
+        request=NoInput,
         answers={200: NewSubscriptionOut},
         refusals=["NOT_FOUND"],
     )
     def post(self, request: Request, webhook_id: int) -> Answer:
         self.require_earnest()
+        self.parsed(NoInput)
         found, secret = services.rotate_secret(webhook_id=webhook_id, within=self.webhooks(), at=timezone.now())
         return Answer(shown(SubscriptionOut, found) | {"secret": secret}, KEEP_IT)
 
