@@ -122,6 +122,7 @@ class WebhookTest(WebhookView):
         request=NoInput,
         answers={200: DeliveryOut},
         refusals=["NOT_FOUND"],
+        example={},
     )
     def post(self, request: Request, webhook_id: int) -> Answer:
         self.require_earnest()
@@ -138,6 +139,7 @@ class WebhookSecret(WebhookView):
         request=NoInput,
         answers={200: NewSubscriptionOut},
         refusals=["NOT_FOUND"],
+        example={},
     )
     def post(self, request: Request, webhook_id: int) -> Answer:
         self.require_earnest()
