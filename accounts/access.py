@@ -2,7 +2,8 @@
 
 What is done for those who are in also depends on who they are, and the endpoints see to it. Overriding a rule,
 rehearsing an enrolment, who has a copy, and who is next in line for a returned one, are for staff. People see and
-revoke their own API keys, admins everybody's; and nobody gives a key more than they may do themselves.
+revoke their own API keys, admins everybody's; and nobody gives a key more than they may do themselves. An API key sees
+the webhooks that it made, an admin everybody's.
 
 `who`     the least that one must be. Each role may do what those before may.
           anyone     without signing in
@@ -95,6 +96,15 @@ POST    api/reservations/<id:reservation_id>/resume/         own      circulatio
 POST    api/reservations/<id:reservation_id>/reorder/        staff    circulation:write  -         write    public
 POST    api/reservations/<id:reservation_id>/fulfill/        own      circulation:write  borrow    write    public
 GET     api/statistics/                                      staff    circulation:read   -         read     public
+
+GET     api/webhooks/                                        admin    circulation:read   -         read     both
+POST    api/webhooks/                                        admin    circulation:read   -         write    both
+GET     api/webhooks/<id:webhook_id>/                        admin    circulation:read   -         read     both
+PATCH   api/webhooks/<id:webhook_id>/                        admin    circulation:read   -         write    both
+DELETE  api/webhooks/<id:webhook_id>/                        admin    circulation:read   -         write    both
+POST    api/webhooks/<id:webhook_id>/test/                   admin    circulation:read   -         write    both
+POST    api/webhooks/<id:webhook_id>/rotate-secret/          admin    circulation:read   -         write    both
+GET     api/webhooks/<id:webhook_id>/deliveries/             admin    circulation:read   -         read     both
 
 POST    api/borrow/                                          own      circulation:write  borrow    write    public
 POST    api/return/                                          own      circulation:write  return    write    public

@@ -242,12 +242,17 @@ def administrator() -> str:
 
 
 # What runs beside the web server, as processes of their own in production. Models load after django.setup().
-BESIDE = ("circulation.housekeeping.keep_house", "events.relay.keep_publishing", "events.consuming.work")
+BESIDE = (
+    "circulation.housekeeping.keep_house",
+    "events.relay.keep_publishing",
+    "events.consuming.work",
+    "integrations.webhooks.delivery.keep_delivering",
+)
 
 
 @contextmanager
 def work_beside() -> Iterator[None]:
-    """Housekeeping, the relay and the consumers of events, on threads of this process, which only waits otherwise."""
+    """Housekeeping, the relay, the consumers of events and the sender of webhooks, on threads of this process."""
     stop = threading.Event()
     threads = [threading.Thread(target=import_string(name), args=[stop], name=name) for name in BESIDE]
     for thread in threads:

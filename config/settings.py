@@ -1,6 +1,7 @@
 """All settings, from the environment. Production-safe defaults; `make run` sets the development ones."""
 
 import hashlib
+import ipaddress
 from datetime import timedelta
 from pathlib import Path
 
@@ -109,6 +110,15 @@ if not set(SELF_SERVICE_PARTS) >= SELF_SERVICE:
         f"SELF_SERVICE is true, false, or some of {', '.join(SELF_SERVICE_PARTS)}; not {_self_service!r}."
     )
 
+# --- Webhooks -----------------------------------------------------------------------------------------
+
+# They go to the public internet only, and to receivers in these networks of the library's own, such as 10.0.0.0/8.
+_networks: list[str] = env.list("WEBHOOK_NETWORKS", [])
+try:
+    WEBHOOK_NETWORKS = [ipaddress.ip_network(_network.strip()) for _network in _networks]
+except ValueError as _error:
+    raise ImproperlyConfigured(f"WEBHOOK_NETWORKS is a list such as 10.0.0.0/8,fd00::/8; {_error}.") from None
+
 # --- The project ------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
@@ -119,6 +129,7 @@ INSTALLED_APPS = [
     "circulation",
     "integrations.publishing",
     "integrations.stores",
+    "integrations.webhooks",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -331,6 +342,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "members", "description": "Who may borrow."},
         {"name": "circulation", "description": "Check-out, return, renewal; loans and events."},
         {"name": "reservations", "description": "The line for a title: first come, first served."},
+        {"name": "events", "description": "What happened, sent to whoever subscribed."},
         {"name": "simple borrowing", "description": "Users who borrow and return books, in two requests."},
         {
             "name": "two services",

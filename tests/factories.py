@@ -7,6 +7,7 @@ from factory.django import DjangoModelFactory
 
 from accounts.models import APIKey, User
 from circulation.models import Loan
+from integrations.webhooks.models import Subscription
 from library.models import Book, Branch, Copy, LoanPolicy, Member, MemberCategory
 from reservations.models import Reservation
 
@@ -54,6 +55,16 @@ class KeyFactory(DjangoModelFactory):
     prefix = factory.Sequence("cdk_{:08d}".format)
     digest = factory.Sequence("{:064d}".format)
     scopes = factory.LazyFunction(lambda: ["catalogue:read"])
+
+
+class WebhookFactory(DjangoModelFactory):
+    """A subscription of an admin's to everything. Nothing is sent to its address unless WEBHOOK_NETWORKS names it."""
+
+    class Meta:
+        model = Subscription
+
+    owner = factory.SubFactory(UserFactory, admin=True)
+    url = factory.Sequence("http://127.0.0.1:9/{}".format)
 
 
 class QuietFactory(DjangoModelFactory):

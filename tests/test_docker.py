@@ -52,9 +52,9 @@ def test_every_service_of_ours_runs_something_that_exists():
     of_two = {
         f"{service}{process}"
         for service in ("public", "admin")
-        for process in ("", "-relay", "-consumers", "-housekeeper", "-migrate")
+        for process in ("", "-relay", "-consumers", "-webhooks", "-housekeeper", "-migrate")
     }
-    assert set(OURS) == {"web", "live", "housekeeper", "relay", "consumers", "migrate"} | of_two
+    assert set(OURS) == {"web", "live", "housekeeper", "relay", "consumers", "webhooks", "migrate"} | of_two
     for service in OURS.values():
         assert_runs(service.get("command") or instruction("CMD"))
 

@@ -24,6 +24,7 @@ PLACES = {
     "batch": "/api/circulation/batch/",
     "events": "/api/circulation/events/",
     "statistics": "/api/statistics/",
+    "webhooks": "/api/webhooks/",
     "schema": "/api/schema/",
     "docs": "/api/docs/",
     "redoc": "/api/redoc/",

@@ -7,10 +7,31 @@ import re
 from typing import Any
 
 from drf_spectacular.generators import SchemaGenerator
-from drf_spectacular.utils import OpenApiResponse, OpenApiWebhook, extend_schema
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiResponse,
+    OpenApiWebhook,
+    extend_schema,
+)
 
 from integrations.publishing.messages import MessageOut
 from integrations.publishing.types import PARTS, TYPES
+
+HEADERS = [
+    ("webhook-id", "The same at every attempt.", "all-4711"),
+    (
+        "webhook-timestamp",
+        "Of the attempt, in seconds since 1970. Refuse what is older than five minutes.",
+        "1772446500",
+    ),
+    (
+        "webhook-signature",
+        "`v1,` and an HMAC-SHA256 of id, timestamp and body, with dots between, in base64. One for each secret that is "
+        "good, with spaces between.",
+        "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=",
+    ),
+]
 
 MESSAGE = OpenApiWebhook(
     name="message",
@@ -19,9 +40,20 @@ MESSAGE = OpenApiWebhook(
         summary="Something happened",
         description=(
             "Sent to whoever subscribed, and put into the stream. At least once; a message that comes again has the "
-            "same `id`."
+            "same `id`. Signed as Standard Webhooks has it."
         ),
         tags=["events"],
+        parameters=[
+            OpenApiParameter(
+                name,
+                str,
+                OpenApiParameter.HEADER,
+                required=True,
+                description=description,
+                examples=[OpenApiExample("Example", value=value)],
+            )
+            for name, description, value in HEADERS
+        ],
         request=MessageOut,
         responses={"2XX": OpenApiResponse(description="Received. Any other answer has it sent again.")},
     ),

@@ -5,6 +5,7 @@ from django.db.models import Model
 from accounts.models import APIKey, FailedSignIn, User
 from circulation.models import CirculationEvent, Loan
 from events.models import Consumer, Event, FailedMessage, PendingEvent, Publication, Relay, StoredAnswer
+from integrations.webhooks.models import Delivery, Subscription
 from library.models import Book, Branch, Copy, LoanPolicy, Member, MemberCategory
 from library.services import add_title, enrol
 from reservations.models import Reservation
@@ -18,6 +19,7 @@ from tests.factories import (
     MemberCategoryFactory,
     ReservationFactory,
     UserFactory,
+    WebhookFactory,
 )
 
 MODELS = [
@@ -40,6 +42,8 @@ MODELS = [
     Reservation,
     CirculationEvent,
     Loan,
+    Subscription,
+    Delivery,
 ]
 ADDED_BY_HAND = [User, APIKey, Book, Branch, Copy, LoanPolicy, Member, MemberCategory]
 
@@ -62,6 +66,9 @@ def stock(count: int = 1) -> None:
         Consumer.objects.create(group=f"group {Consumer.objects.count()}", position=1)
         FailedMessage.objects.create(
             group="group", position=FailedMessage.objects.count(), message={"id": 1}, error="ValueError", failed_at=NOW
+        )
+        Delivery.objects.create(
+            subscription=WebhookFactory(key=KeyFactory()), event_id=1, type="book.updated", body="{}"
         )
         key = f"{StoredAnswer.objects.count()}"
         StoredAnswer.objects.create(caller="open desk", key=key, fingerprint="", status=201, body=b"the secret answer")

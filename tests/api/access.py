@@ -10,6 +10,7 @@ _OURS = {
     "{loan_id}": "{loan}",
     "{reservation_id}": "{reservation}",
     "{key_id}": "{key}",
+    "{webhook_id}": "{webhook}",
 }
 
 

@@ -5,7 +5,7 @@ from django.core.cache import cache
 from django.test import TestCase
 from rest_framework.test import APIClient
 
-from tests.factories import KeyFactory, LoanFactory, MemberFactory, ReservationFactory, UserFactory
+from tests.factories import KeyFactory, LoanFactory, MemberFactory, ReservationFactory, UserFactory, WebhookFactory
 
 
 class Client(APIClient):
@@ -53,7 +53,8 @@ def api(librarian):
 
 @pytest.fixture
 def world(librarian):
-    """Something behind every address."""
+    """Something behind every address, and a librarian who may go everywhere."""
+    librarian.is_superuser = True
     MemberFactory(user=librarian)
     loan = LoanFactory()
     return {
@@ -63,4 +64,5 @@ def world(librarian):
         "loan": loan.pk,
         "reservation": ReservationFactory(book=loan.book).pk,
         "key": KeyFactory(owner=librarian).pk,
+        "webhook": WebhookFactory().pk,
     }

@@ -50,6 +50,11 @@ ROUTES = {
     "/api/reservations/{reservation}/reorder/": {"POST"},
     "/api/reservations/{reservation}/fulfill/": {"POST"},
     "/api/statistics/": {"GET"},
+    "/api/webhooks/": {"GET", "POST"},
+    "/api/webhooks/{webhook}/": {"GET", "PATCH", "DELETE"},
+    "/api/webhooks/{webhook}/test/": {"POST"},
+    "/api/webhooks/{webhook}/rotate-secret/": {"POST"},
+    "/api/webhooks/{webhook}/deliveries/": {"GET"},
     "/api/borrow/": {"POST"},
     "/api/return/": {"POST"},
     "/api/users/{member}/borrowed/": {"GET"},
@@ -81,6 +86,8 @@ LISTS = [
     "/api/circulation/events/",
     "/api/loans/",
     "/api/reservations/",
+    "/api/webhooks/",
+    "/api/webhooks/{webhook}/deliveries/",
     "/api/users/{member}/borrowed/",
     "/api/admin/books/",
     "/api/admin/books/borrowed/",
@@ -93,4 +100,4 @@ LISTS = [
 
 def nowhere(route):
     """The route with ids of nothing."""
-    return route.format(key=4711, book=4711, member=4711, loan=4711, reservation=4711, barcode="4711-1")
+    return route.format(key=4711, webhook=4711, book=4711, member=4711, loan=4711, reservation=4711, barcode="4711-1")

@@ -6,12 +6,14 @@ import pytest
 from django.test import override_settings
 
 from accounts.tokens import pair_for
+from integrations.webhooks.models import Subscription
 from tests.api.routes import ROUTES, STREAM, nowhere
 from tests.api.signing import PASSWORD
 from tests.api.test_openapi import (
     EVERY_OPERATION,
     ONCE_ANYWAY,
     OPERATIONS,
+    as_needed,
     complaints,
     described_answer,
     described_media,
@@ -21,6 +23,8 @@ from tests.api.test_openapi import (
     world,
 )
 from tests.factories import BookFactory, CopyFactory, MemberFactory, ReservationFactory
+from tests.webhooks.conftest import LOOPBACK
+from tests.webhooks.receiving import Receiver
 
 __all__ = ["document", "world"]
 
@@ -56,7 +60,7 @@ def ask(client, route, method, world, sent=None, **headers):
     """A request that may succeed, if it is let in."""
     if method in ("post", "put", "patch"):
         sent = sent or sent_to(route, method, world)
-    return getattr(client, method)(route.format(**world), sent, **headers)
+    return getattr(as_needed(client, route, method), method)(route.format(**world), sent, **headers)
 
 
 @EVERY_OPERATION
@@ -87,7 +91,7 @@ def test_another_form_is_refused_before_anybody_is_counted(api, world, document,
 
 @pytest.mark.parametrize(("route", "method"), [(route, method) for route, method in OPERATIONS if "{" in route])
 def test_what_is_nowhere_has_the_headers_described(api, document, route, method):
-    response = ask(api, nowhere(route), method, {})
+    response = ask(as_needed(api, route, method), nowhere(route), method, {})
 
     assert response.status_code in (400, 404)  # some look at the body first
     assert are_as_described(document, route, method, response) >= COUNTED
@@ -119,7 +123,7 @@ def fit_for(route, method, world):
 
 def proof_for(route, librarian):
     """What proves who one is, where that is asked."""
-    if route not in ONCE_ANYWAY - {"/api/register/", "/api/keys/"}:
+    if "webhooks" in route or route not in ONCE_ANYWAY - {"/api/register/", "/api/keys/"}:
         return None
     librarian.set_password(PASSWORD)
     librarian.save()
@@ -144,6 +148,16 @@ def said_like(message):
     return ".+".join(map(re.escape, VARYING.split(message)))
 
 
+@pytest.fixture
+def _receiving(settings, world):
+    """The webhook has an endpoint."""
+    with Receiver() as receiver:
+        settings.WEBHOOK_NETWORKS = [LOOPBACK]
+        Subscription.objects.update(url=receiver.url)
+        yield
+
+
+@pytest.mark.usefixtures("_receiving")
 @pytest.mark.parametrize(("route", "method"), [(route, method) for route, method in OPERATIONS if route != STREAM])
 def test_what_is_done_has_the_headers_and_says_what_is_described(api, librarian, world, document, route, method):
     world = fit_for(route, method, world)
@@ -175,6 +189,7 @@ SAME_AS_BEFORE = [route for route, methods in ROUTES.items() if "GET" in methods
 @pytest.mark.parametrize("route", SAME_AS_BEFORE)
 def test_what_one_has_already_is_not_sent_again(api, world, document, route):
     url = route.format(**world)
+    as_needed(api, route, "get")
 
     response = api.get(url, HTTP_IF_NONE_MATCH=api.get(url)["ETag"])
 

@@ -39,6 +39,13 @@ def test_self_service_is_all_nothing_or_parts(monkeypatch, value, parts):
     assert read(monkeypatch, SELF_SERVICE=value)["SELF_SERVICE"] == parts
 
 
+def test_webhooks_go_to_the_networks_that_are_named(monkeypatch):
+    named = read(monkeypatch, WEBHOOK_NETWORKS="10.0.0.0/8, fd00::/8")["WEBHOOK_NETWORKS"]
+
+    assert [str(network) for network in named] == ["10.0.0.0/8", "fd00::/8"]
+    assert read(monkeypatch, WEBHOOK_NETWORKS="")["WEBHOOK_NETWORKS"] == []
+
+
 def test_a_rate_is_changed_by_its_name(monkeypatch):
     rates = read(monkeypatch, THROTTLE_RATES="anonymous:read=60, key:write=9000")["THROTTLE_RATES"]
 
@@ -89,6 +96,11 @@ def test_who_comes_by_https_signs_in_to_the_admin(monkeypatch, settings, django_
         ({"THROTTLE_RATES": "nobody:read=5"}, "THROTTLE_RATES is a list such as"),
         ({"THROTTLE_RATES": "anonymous"}, "THROTTLE_RATES is a list such as"),
         ({"FULFIL_ON_RETURN": "keep"}, "FULFIL_ON_RETURN is hold or loan"),
+        (
+            {"WEBHOOK_NETWORKS": "10.0.0.0/8,intranet"},
+            "WEBHOOK_NETWORKS is a list such as 10.0.0.0/8,fd00::/8; 'intranet' does not appear to be an IPv4 or IPv6",
+        ),
+        ({"WEBHOOK_NETWORKS": "10.0.0.1/8"}, "10.0.0.1/8 has host bits set"),
     ],
 )
 def test_what_does_not_fit_is_refused(monkeypatch, variables, told):

@@ -1,0 +1,60 @@
+"""Webhooks in the admin: who is told of events, what they were sent, and what they said. Never a secret."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from events.admin import ReadOnlyAdmin
+from integrations.webhooks.models import Delivery, Subscription
+from integrations.webhooks.services import resume, send_again
+
+
+@admin.register(Subscription)
+class SubscriptionAdmin(ReadOnlyAdmin):
+    """They are made over the API, which shows the secret to whoever will use it."""
+
+    list_display = ["url", "description", "owner", "active", "silent_because", "failing_since"]
+    list_filter = ["active"]
+    list_select_related = ["owner", "key"]
+    fields = [
+        "url", "types", "description", "owner", "key", "created_at", "active", "silent_because", "failing_since",
+        "rotated_at",
+    ]  # fmt: skip
+    actions: Any = ["resume"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return ["silent_because"]
+
+    @admin.display(description="Why nothing is sent")
+    def silent_because(self, subscription: Subscription) -> str:
+        return subscription.silent_because(timezone.now())
+
+    @admin.action(description="Resume the chosen webhooks", permissions=["resume"])
+    def resume(self, request: HttpRequest, chosen: QuerySet[Subscription]) -> None:
+        resume(webhook_ids=list(chosen.values_list("pk", flat=True)))
+        self.message_user(request, "Resumed. What waited is sent first; what failed can be sent again.")
+
+    def has_resume_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("webhooks.change_subscription")
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(ReadOnlyAdmin):
+    list_display = ["id", "created_at", "type", "subscription", "state", "attempts", "due_at", "status", "error"]
+    list_filter = ["state", "created_at"]
+    list_select_related = ["subscription"]
+    narrowing = ("subscription_id", "event_id")
+    actions: Any = ["send_again"]
+
+    @admin.action(description="Send again", permissions=["send"])
+    def send_again(self, request: HttpRequest, chosen: QuerySet[Delivery]) -> None:
+        count = send_again(delivery_ids=list(chosen.values_list("pk", flat=True)), at=timezone.now())
+        self.message_user(request, f"{count} will be sent again. What waits already, and tests, are left as they are.")
+
+    def has_send_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("webhooks.change_delivery")
