@@ -153,7 +153,9 @@ class Book(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["isbn"], name="one_live_title_per_isbn", condition=~Q(isbn="") & Q(withdrawn_at=None)
+                fields=["isbn"],
+                name="one_live_title_per_isbn",
+                condition=~Q(isbn="") & Q(withdrawn_at=None, removal_asked_at=None),
             ),
             models.UniqueConstraint(
                 fields=["source", "source_id"], name="one_title_per_source", condition=~Q(source_id="")

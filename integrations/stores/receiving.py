@@ -14,7 +14,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Model, ProtectedError
+from django.db.models import Model, ProtectedError, Q, QuerySet
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
@@ -22,6 +22,7 @@ from circulation.models import Loan
 from events.models import Event
 from events.models import EventKind as Kind
 from events.recording import event, following, record
+from integrations.stores.models import Received
 from integrations.stores.tables import (
     BOOK,
     BRANCH,
@@ -32,11 +33,13 @@ from integrations.stores.tables import (
     PLACE,
     POLICY,
     RESERVATION,
+    VERSION,
     WHERE_IT_IS,
     Row,
+    Table,
     theirs,
 )
-from library.bulk import NOT_ON_SHELF
+from library.bulk import COMING_IN, NOT_ON_SHELF
 from library.models import Book, Copy, Member
 from library.services import BOOK_FIELDS
 from reservations.models import Reservation
@@ -86,7 +89,8 @@ def _newer(rows: Rows) -> dict[str, dict[int, Row | None]]:
         )
         fresh: dict[str, dict[int, Row | None]] = {name: {} for name in theirs()}
         for name, row in cursor.fetchall():
-            fresh[name][row] = rows[name, row][1]
+            version, values = rows[name, row]
+            fresh[name][row] = values if values is None else values | {VERSION: version}
         return fresh if any(fresh.values()) else {}
 
 
@@ -119,30 +123,41 @@ def _at_admin(fresh: dict[str, dict[int, Row | None]]) -> None:
     titles = {row["book_id"] for row in (*places, *loans, *reservations)}
     _locked(titles)
     MEMBER.write(_there(fresh[MEMBER.name]))
-    _make_room_for_loans([row for row in loans if row["returned_at"] is None])
-    LOAN.write(sorted(loans, key=lambda row: row["returned_at"] is None))
-    live = [row for row in reservations if row["member_id"] is not None]
-    _make_room_for_reservations(live)
-    RESERVATION.write(sorted(reservations, key=lambda row: row["member_id"] is not None))
+    LOAN.write([row for row in loans if row["returned_at"] is not None])
+    RESERVATION.write([row for row in reservations if row["member_id"] is None])
+    LOAN.write([row for row in loans if row["returned_at"] is None and _has_room(LOAN, row, _rival_loans(row))])
+    RESERVATION.write(
+        [
+            row
+            for row in reservations
+            if row["member_id"] is not None and _has_room(RESERVATION, row, _rival_reservations(row))
+        ]
+    )
     PLACE.update(places, WHERE_IT_IS)
     Member.objects.filter(pk__in=_gone(fresh[MEMBER.name])).delete()
     _synced(titles)
 
 
-def _make_room_for_loans(rows: list[Row]) -> None:
-    """What is lent now was returned before, which we may hear later: that loan comes again then."""
-    for row in rows:
-        others = Loan.objects.active().exclude(pk=row["id"])
-        others.filter(copy=row["copy_id"]).delete()
-        others.filter(member=row["member_id"], book=row["book_id"]).delete()
+def _rival_loans(row: Row) -> QuerySet[Loan]:
+    """Open loans that cannot be beside this one."""
+    same = Q(copy=row["copy_id"]) | Q(member=row["member_id"], book=row["book_id"])
+    return Loan.objects.active().filter(same).exclude(pk=row["id"])
 
 
-def _make_room_for_reservations(rows: list[Row]) -> None:
-    for row in rows:
-        others = Reservation.objects.live().exclude(pk=row["id"])
-        others.filter(member=row["member_id"], book=row["book_id"]).delete()
-        if row["copy_id"] is not None:
-            others.filter(copy=row["copy_id"]).delete()
+def _rival_reservations(row: Row) -> QuerySet[Reservation]:
+    same = Q(member=row["member_id"], book=row["book_id"])
+    if row["copy_id"] is not None:
+        same |= Q(copy=row["copy_id"])
+    return Reservation.objects.live().filter(same).exclude(pk=row["id"])
+
+
+def _has_room(table: Table, row: Row, rivals: QuerySet[Any]) -> bool:
+    """Whether a row may be written beside what is here. What is older goes: it has ended, and comes again to say so."""
+    ids = list(rivals.values_list("pk", flat=True))
+    if ids and Received.objects.filter(table=table.name, row__in=ids, version__gt=row[VERSION]).exists():
+        return False  # it is this one that has ended
+    rivals.filter(pk__in=ids).delete()
+    return True
 
 
 # --- At the public service ----------------------------------------------------------------------------------
@@ -184,7 +199,9 @@ def _take_over_titles(rows: list[Row], known: dict[int, Book], *, at: datetime) 
 def _take_over_copies(rows: list[Row], *, at: datetime) -> None:
     there = set(Copy.objects.filter(pk__in=[row["id"] for row in rows]).values_list("pk", flat=True))
     COPY.update([row for row in rows if row["id"] in there], ["barcode", "branch_id"])
-    COPY.write([row for row in rows if row["id"] not in there])
+    # Where it is now, this service decides; it counts how a copy comes in.
+    new = [row for row in rows if row["id"] not in there]
+    COPY.write([row if row["status"] in COMING_IN else row | {"status": Copy.Status.AVAILABLE} for row in new])
     for row in rows:
         kind = Kind.COPY_EDITED if row["id"] in there else Kind.COPY_ADDED
         told = event(kind, at=at, book_id=row["book_id"], copy_id=row["id"], barcode=row["barcode"])

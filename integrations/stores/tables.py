@@ -22,6 +22,7 @@ from library.models import Book, Branch, Copy, LoanPolicy, Member, MemberCategor
 from reservations.models import Reservation
 
 Row = dict[str, Any]
+VERSION = "_version"  # beside the columns of a row that is taken over
 
 _OF_TITLE = "SELECT max(e.id) FROM events_event e WHERE e.book_id = t.book_id"
 
@@ -32,13 +33,19 @@ def _of_record(kind: str) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """A table, or some columns of it. `version` asks for the last event of a row `t`; `instead` hides columns."""
+    """A table, or some columns of it. `version` asks for the last event of a row `t`; `instead` hides columns.
+
+    `parked` names what is unique, and what a row gets in its place whose value another one has in a newer version. It
+    has given that value up, as a message will say that has not come yet: two copies may have exchanged their barcodes.
+    """
 
     name: str
     model: type[Model]
     version: str
     columns: Sequence[str] = ()
     instead: dict[str, str] = field(default_factory=dict)
+    parked: dict[str, str] = field(default_factory=dict)
+    contested: str = "true"  # of which rows two with the same value cannot be
 
     @property
     def sql_name(self) -> str:
@@ -72,7 +79,7 @@ class Table:
             return [(row, version) for row, version in cursor.fetchall()]
 
     def write(self, rows: Sequence[Row]) -> None:
-        """Insert these rows, or update those that are there."""
+        """Insert these rows, or update those that are there. Each has its version beside its columns."""
         columns = ", ".join(self.columns)
         changes = ", ".join(f"{name} = excluded.{name}" for name in self.columns if name != "id")
         self._execute(
@@ -81,7 +88,7 @@ class Table:
             FROM jsonb_populate_recordset(NULL::{self.sql_name}, %s)
             ON CONFLICT (id) DO UPDATE SET {changes}
             """,
-            rows,
+            self._uncontested(rows),
         )
 
     def update(self, rows: Sequence[Row], columns: Sequence[str]) -> None:
@@ -92,13 +99,42 @@ class Table:
             UPDATE {self.sql_name} t SET {changes}
             FROM jsonb_populate_recordset(NULL::{self.sql_name}, %s) r WHERE r.id = t.id
             """,
-            rows,
+            self._uncontested(rows),
         )
 
-    def _execute(self, statement: str, rows: Sequence[Row]) -> None:
-        if rows:
-            with connection.cursor() as cursor:
-                cursor.execute(statement, cast(Any, [Jsonb(list(rows))]))
+    def _uncontested(self, rows: Sequence[Row]) -> list[Row]:
+        """The rows, with what is unique parked here or there wherever two would have the same."""
+        written = [dict(row) for row in rows]
+        for name, instead in self.parked.items():
+            for row in written:
+                if any(_same(row, other, name) and row[VERSION] < other[VERSION] for other in written):
+                    row[name] = instead.format(**row)
+            rivals = f"""
+                FROM (SELECT (jsonb_populate_record(NULL::{self.sql_name}, e)).*, (e ->> '{VERSION}')::bigint AS version
+                      FROM jsonb_array_elements(%s) e) r
+                JOIN {self.sql_name} t ON lower(t.{name}) = lower(r.{name}) AND r.{name} <> '' AND t.id <> r.id
+                    AND {self.contested}
+                LEFT JOIN stores_received known ON known."table" = '{self.name}' AND known.row = t.id
+            """
+            older = f"SELECT t.id {rivals} WHERE coalesce(known.version, -1) < r.version"
+            parked = "'" + instead.format(id="' || id || '") + "'"
+            self._execute(f"UPDATE {self.sql_name} SET {name} = {parked} WHERE id IN ({older})", written)
+            late = {pk for (pk,) in self._execute(f"SELECT r.id {rivals}", written)}
+            for row in written:
+                if row["id"] in late:
+                    row[name] = instead.format(**row)
+        return written
+
+    def _execute(self, statement: str, rows: Sequence[Row]) -> list[tuple[Any, ...]]:
+        if not rows:
+            return []
+        with connection.cursor() as cursor:
+            cursor.execute(statement, cast(Any, [Jsonb(list(rows))]))
+            return cursor.fetchall() if cursor.description else []
+
+
+def _same(one: Row, other: Row, name: str) -> bool:
+    return bool(one[name]) and one["id"] != other["id"] and str(one[name]).lower() == str(other[name]).lower()
 
 
 def _columns(model: type[Model], *, but: Sequence[str] = ()) -> list[str]:
@@ -108,22 +144,36 @@ def _columns(model: type[Model], *, but: Sequence[str] = ()) -> list[str]:
 WHERE_IT_IS = ("status", "holder_id", "due_at")  # of a copy: the public service's business
 LIVE = "('waiting', 'suspended', 'ready')"
 
-BRANCH = Table("branch", Branch, _of_record(Kind.BRANCH_SAVED), _columns(Branch))
-CATEGORY = Table("category", MemberCategory, _of_record(Kind.CATEGORY_SAVED), _columns(MemberCategory))
-POLICY = Table("policy", LoanPolicy, _of_record(Kind.POLICY_SAVED), _columns(LoanPolicy))
+MOVED = "{id}.moved"
+
+BRANCH = Table("branch", Branch, _of_record(Kind.BRANCH_SAVED), _columns(Branch), parked={"name": MOVED})
+CATEGORY = Table(
+    "category", MemberCategory, _of_record(Kind.CATEGORY_SAVED), _columns(MemberCategory), parked={"name": MOVED}
+)
+POLICY = Table(
+    "policy",
+    LoanPolicy,
+    _of_record(Kind.POLICY_SAVED),
+    _columns(LoanPolicy),
+    parked={"book_category": MOVED},
+    contested="t.member_category_id IS NOT DISTINCT FROM r.member_category_id",
+)
 BOOK = Table(
     "book",
     Book,
     "SELECT max(e.id) FROM events_event e WHERE e.book_id = t.id",
     _columns(Book, but=["removal_asked_at"]),
+    parked={"isbn": "", "source_id": ""},
+    contested="coalesce(t.withdrawn_at, t.removal_asked_at, r.withdrawn_at) IS NULL",
 )
 # With the state in which a new copy comes in.
-COPY = Table("copy", Copy, _OF_TITLE, ["id", "book_id", "barcode", "branch_id", "status"])
+COPY = Table("copy", Copy, _OF_TITLE, ["id", "book_id", "barcode", "branch_id", "status"], parked={"barcode": MOVED})
 MEMBER = Table(
     "member",
     Member,
     "SELECT max(e.id) FROM events_event e WHERE e.member_id = t.id AND e.kind LIKE 'member.%%'",
     _columns(Member, but=["user_id"]),
+    parked={"card_number": MOVED, "email": "", "source_id": ""},
 )
 PLACE = Table("place", Copy, _OF_TITLE, ["id", "book_id", *WHERE_IT_IS])
 LOAN = Table(

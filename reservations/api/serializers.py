@@ -121,32 +121,34 @@ class AvailabilityOut(serializers.Serializer[Any]):
     branches = BranchAvailabilityOut(many=True)
 
 
-class PlaceOut(serializers.Serializer[Reservation]):
-    """A reservation, without what depends on the others in the line."""
+class ReservationOut(serializers.Serializer[Reservation]):
+    """A place in a line. `position` is 1 for the head, 0 once a copy is set aside, null when it has ended."""
 
     id = serializers.IntegerField()
     book_id = serializers.IntegerField()
     title = serializers.CharField(source="book.title")
     member_id = serializers.IntegerField(allow_null=True)
     status = serializers.ChoiceField(Reservation.Status.choices)
+    position = serializers.IntegerField(allow_null=True)
     placed_at = Moment()
+    estimated_wait_days = serializers.SerializerMethodField()
     shelf_until = Moment(allow_null=True)
     needed_by = Moment(allow_null=True)
     copy_barcode = serializers.CharField(source="copy.barcode", default=None, allow_null=True)
     branch = serializers.CharField(source="branch.name")
-
-
-class ReservationOut(PlaceOut):
-    """A place in a line. `position` is 1 for the head, 0 once a copy is set aside, null when it has ended."""
-
-    position = serializers.IntegerField(allow_null=True)
-    estimated_wait_days = serializers.SerializerMethodField()
 
     def get_estimated_wait_days(self, reservation: Reservation) -> int | None:
         numbers = self.context["numbers"].get(reservation.book_id)
         if numbers is None or reservation.position is None:
             return None
         return availability.wait_at(reservation.position, numbers, at=timezone.now())
+
+
+class PlaceOut(ReservationOut):
+    """A reservation, without what depends on the others in the line."""
+
+    position = None  # type: ignore[assignment]  # left out, as the framework has it
+    estimated_wait_days = None  # type: ignore[assignment]
 
 
 def reservation_data(reservations: list[Reservation], *, cached: bool = True) -> list[dict[str, Any]]:
