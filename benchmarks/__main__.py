@@ -10,7 +10,7 @@ from pathlib import Path
 
 import redis
 
-from benchmarks import desk, importing, library, lists, live, places, processes, reading, report, starting
+from benchmarks import desk, events, importing, library, lists, live, places, processes, reading, report, starting
 from benchmarks.progress import Progress
 from config import embedded
 
@@ -19,7 +19,7 @@ STEPS_A_TURN = 7 + 3 + 1 + 1  # desk, availability, import, start
 
 
 def main() -> None:
-    progress = Progress(4 + TURNS * STEPS_A_TURN + lists.TURNS * (1 + len(lists.KINDS)))
+    progress = Progress(5 + TURNS * STEPS_A_TURN + lists.TURNS * (1 + len(lists.KINDS)))
     try:
         results = run(progress)
     except (embedded.ServerError, RuntimeError) as error:
@@ -51,6 +51,8 @@ def run(progress: Progress) -> report.Results:
         for turn in range(TURNS):
             desk.measure(results.desk, postgres, connection, web, closed, turn, progress)
             reading.measure(results.reading, web, bare, turn, progress)
+        progress.step("with events, and without")
+        results.recording = events.recording()
         progress.step("memory; is the library still sound?")
         housekeeper = stack.enter_context(places.housekeeper())
         stack.enter_context(places.relay())

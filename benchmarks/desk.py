@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psycopg
 
-from benchmarks import library, load, places, processes
+from benchmarks import events, library, load, places, processes
 from benchmarks.progress import Progress
 from config.servers import Postgres
 
@@ -28,7 +28,8 @@ class Desk:
     product: dict[int, list[load.Result]] = field(default_factory=lambda: {MANY: [], 1: []})
     signed_in: dict[str, list[load.Result]] = field(default_factory=lambda: {way: [] for way in WAYS})
     keyed: list[load.Result] = field(default_factory=list)
-    with_housekeeper: list[load.Result] = field(default_factory=list)
+    with_relay: list[load.Result] = field(default_factory=list)
+    relayed: list[float] = field(default_factory=list)  # events in a second, by a relay that catches up
     web_cpu: list[float] = field(default_factory=list)  # seconds for one operation, by 16 clients
     database_cpu: list[float] = field(default_factory=list)
 
@@ -77,11 +78,11 @@ def measure(
     progress.step(f"desk: service, {MANY} clients, with keys")
     library.settle(connection)
     into.keyed.append(_product(web, MANY, turn, keyed=True))
-    progress.step(f"desk: service, {MANY} clients, beside the housekeeper")
-    connection.execute("TRUNCATE events_pendingevent")
+    progress.step(f"desk: the relay catches up, then {MANY} clients beside it")
     library.settle(connection)
-    with places.housekeeper():
-        into.with_housekeeper.append(_product(web, MANY, turn))
+    with places.relay():
+        into.relayed.append(events.published_per_second(connection))
+        into.with_relay.append(_product(web, MANY, turn))
 
 
 def _floor(postgres: Postgres, clients: int) -> float:
