@@ -155,7 +155,7 @@ class Book(models.Model):
             models.UniqueConstraint(
                 fields=["isbn"],
                 name="one_live_title_per_isbn",
-                condition=~Q(isbn="") & Q(withdrawn_at=None, removal_asked_at=None),
+                condition=~Q(isbn="") & Q(withdrawn_at=None),
             ),
             models.UniqueConstraint(
                 fields=["source", "source_id"], name="one_title_per_source", condition=~Q(source_id="")

@@ -12,14 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, suppress
 from copy import deepcopy
 from io import StringIO
-from typing import Any, cast
+from typing import Any
 
 import psycopg
 from django.conf import settings
-from django.core.cache import cache
 from django.db import connections
 from django.db.backends.postgresql.base import DatabaseWrapper
 from django.test.utils import override_settings
+from django_redis import get_redis_connection
 from django_redis.exceptions import ConnectionInterrupted
 from psycopg import sql
 from redis.exceptions import RedisError
@@ -126,7 +126,9 @@ def _destroy(connection: DatabaseWrapper, library: str, name: str, *, keep: bool
 
 def _forget_cache() -> None:
     with suppress(RedisError, ConnectionInterrupted, OSError):
-        cast(Any, cache).delete_pattern("*")  # of this prefix
+        redis = get_redis_connection("default")
+        for key in redis.scan_iter(f"{settings.CACHES['default']['KEY_PREFIX']}*", count=1000):
+            redis.delete(key)
 
 
 @contextmanager

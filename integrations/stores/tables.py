@@ -164,7 +164,7 @@ BOOK = Table(
     "SELECT max(e.id) FROM events_event e WHERE e.book_id = t.id",
     _columns(Book, but=["removal_asked_at"]),
     parked={"isbn": "", "source_id": ""},
-    contested="coalesce(t.withdrawn_at, t.removal_asked_at, r.withdrawn_at) IS NULL",
+    contested="coalesce(t.withdrawn_at, r.withdrawn_at) IS NULL",
 )
 # With the state in which a new copy comes in.
 COPY = Table("copy", Copy, _OF_TITLE, ["id", "book_id", "barcode", "branch_id", "status"], parked={"barcode": MOVED})
