@@ -237,6 +237,7 @@ class LiveReservationInline(ReadOnlyInline):
 
 @admin.register(Member)
 class MemberAdmin(OperationAdmin):
+    edited_at = "public"
     form = MemberForm
     add_form = NewMemberForm
     fieldsets: ClassVar[Any] = [

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, ClassVar, Literal
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
@@ -29,6 +30,10 @@ Page = Callable[[], HttpResponse]
 
 ACTION_ROWS = 100
 REASON_LENGTH = 300
+
+
+def _is_here(service: str) -> bool:
+    return settings.SERVICE in ("all", service)
 
 
 # --- Pages whose changes are operations --------------------------------------------------------------------
@@ -72,6 +77,18 @@ class OperationAdmin(DeskAdmin):
     fieldsets: ClassVar[Any] = ()
     add_fieldsets: ClassVar[Any] = ()
     add_form: ClassVar[type[OperationForm] | None] = None
+    # Of two services, which one adds and edits these rows, and which carries out the actions. The other one looks.
+    edited_at: ClassVar[str] = "admin"
+    operated_at: ClassVar[str] = "public"
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return _is_here(self.edited_at) and super().has_add_permission(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _is_here(self.edited_at) and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _is_here(self.edited_at) and super().has_delete_permission(request, obj)
 
     def create(self, request: HttpRequest, data: dict[str, Any]) -> Any:
         """Run the operation that adds a row, and return the row."""
@@ -174,7 +191,7 @@ class OperationAdmin(DeskAdmin):
     def has_operate_permission(self, request: HttpRequest) -> bool:
         """Actions need the permission to change, also where a form changes nothing."""
         codename = get_permission_codename("change", self.opts)
-        return request.user.has_perm(f"{self.opts.app_label}.{codename}")
+        return _is_here(self.operated_at) and request.user.has_perm(f"{self.opts.app_label}.{codename}")
 
     def carry_out(
         self,

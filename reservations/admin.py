@@ -135,6 +135,7 @@ class LineInline(ReadOnlyInline):
 
 @admin.register(Book)
 class BookAdmin(OperationAdmin):
+    operated_at = "admin"
     form = BookForm
     add_form = NewBookForm
     fieldsets: ClassVar[Any] = [

@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.models import User
 from circulation.models import CirculationEvent, Loan
 from events.models import Consumer, Event, FailedMessage, PendingEvent, Relay, StoredAnswer
-from library.models import Branch, LoanPolicy, Member, MemberCategory
+from library.models import Book, Branch, Copy, LoanPolicy, Member, MemberCategory
 from library.services import enrol
 from reservations.models import Reservation
 from tests.admin.browser import Browser, change_page, errors, page, told
@@ -269,3 +269,35 @@ def test_an_account_is_added_with_a_password_that_is_not_stored_as_it_is(desk):
     clerk = User.objects.get(username="clerk")
     assert clerk.check_password("a-long-enough-secret")
     assert not clerk.is_staff
+
+
+# --- What has no operations, and one of two services ----------------------------------------------------------------
+
+
+def test_a_branch_that_is_renamed_leaves_an_event_with_who_did_it(desk, librarian):
+    branch = BranchFactory(name="Harbour")
+    desk.save(change_page(branch), name="Port")
+
+    event = Event.objects.get(kind="branch.saved")
+    assert event.payload == {"record": branch.pk, "name": "Port", "changed": ["name"]}
+    assert event.actor_id == librarian.pk
+
+
+def test_branches_that_are_deleted_together_leave_an_event_each(desk, librarian):
+    desk.act("delete_selected", BranchFactory(name="Harbour"), BranchFactory(name="Hill"), post="yes")
+
+    assert set(Branch.objects.values_list("name", flat=True)) == {Branch.MAIN}
+    assert list(Event.objects.values_list("kind", "actor_id")) == [("branch.deleted", librarian.pk)] * 2
+
+
+@pytest.mark.parametrize("model", [Book, Copy, Member, Reservation])
+def test_at_the_admins_service_people_and_lines_are_only_looked_at(desk, settings, model):
+    stock()
+    settings.SERVICE = "admin"
+    row = model.objects.order_by("pk").first()
+    is_ours = model in (Book, Copy)
+
+    assert ('name="_save"' in desk.open(change_page(row)).content.decode()) == is_ours
+    assert (desk.client.get(page(model, "add")).status_code == 200) == is_ours
+    actions = desk.open(page(model)).context["action_form"]
+    assert (actions is not None) == (model is Book)

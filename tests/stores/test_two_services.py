@@ -1,8 +1,5 @@
 """Two services: what each serves, what the other one hears of it, and who wins."""
 
-import statistics
-import time
-
 import pytest
 
 from tests.stores.sides import agree, until
@@ -217,13 +214,8 @@ def test_both_are_sound_by_their_own_checks(both):
         assert returned == 0, said
 
 
-def test_a_new_book_is_on_the_public_list_within_a_moment(both):
-    """The bound is generous: what it usually is, `make bench` says."""
+def test_one_new_book_after_the_other_comes_to_the_public_list(both):
     public, admin = both
-    taken = []
     for number in range(10):
-        begun = time.monotonic()
         book = add(admin, title=f"Title {number}")["id"]
         until(lambda book=book: book in listed(public), "the new book is not on the public list")
-        taken.append(time.monotonic() - begun)
-    assert statistics.median(taken) < 5
