@@ -305,7 +305,8 @@ class NamedAdmin(RecordedAdmin):
         return ["name"] if obj is not None and obj.name == self.needed else []
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_delete_permission(request, obj) and (obj is None or obj.name != self.needed)
+        is_alone = settings.SERVICE == "all"  # the other one of two services may refer to it at this moment
+        return is_alone and super().has_delete_permission(request, obj) and (obj is None or obj.name != self.needed)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """What is in use stays. Counted, where Django would list every copy of a branch."""

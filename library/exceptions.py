@@ -158,6 +158,16 @@ class CopyNotCirculating(Refusal):
     code = "COPY_NOT_CIRCULATING"
 
 
+class StaysWhereTwo(DomainError):
+    """The other one of two services may refer to it."""
+
+    kind = "forbidden"
+    code = "PERMISSION_DENIED"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"Where there are two services, {what} are renamed, not removed.")
+
+
 class InvalidTransition(Refusal):
     """A copy or reservation cannot go from its state to the one asked for."""
 

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from events.models import Event
 from events.recording import event, record
-from library.exceptions import InvalidTransition
+from library.exceptions import InvalidTransition, StaysWhereTwo
 from library.folding import Folded
 
 BARCODE = r"[A-Za-z0-9._-]{1,64}"
@@ -37,6 +37,7 @@ class Recorded(models.Model):
     Not by way of a queryset: `update` and `delete` of many rows ask no model.
     """
 
+    is_referred_to: ClassVar[bool] = True  # by other tables
     SAVED: ClassVar[Event.Kind]
     DELETED: ClassVar[Event.Kind]
 
@@ -54,6 +55,9 @@ class Recorded(models.Model):
                 self._record(self.SAVED, changed=changed)
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Raises StaysWhereTwo for what the other one of two services may refer to at this moment."""
+        if self.is_referred_to and settings.SERVICE != "all":
+            raise StaysWhereTwo(str(self._meta.verbose_name_plural))
         with transaction.atomic():
             self._record(self.DELETED)
             return super().delete(*args, **kwargs)
@@ -288,7 +292,7 @@ class MemberCategory(Recorded):
         return self.name
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        """With its policies."""
+        """With its policies. Raises StaysWhereTwo."""
         with transaction.atomic():
             for policy in self.loanpolicy_set.all():
                 policy.delete()
@@ -375,6 +379,7 @@ class LoanPolicy(Recorded):
     shelf_days = models.PositiveSmallIntegerField(default=7, validators=[MaxValueValidator(365)])
     lend_while_overdue = models.BooleanField(default=False)
 
+    is_referred_to = False
     SAVED, DELETED = Event.Kind.POLICY_SAVED, Event.Kind.POLICY_DELETED
 
     class Meta:

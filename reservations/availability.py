@@ -126,16 +126,13 @@ def forget_published(publications: Sequence[Publication]) -> bool:
     return cache.forget(_groups(publication.event for publication in publications), insist=True)
 
 
-def forget_everything_after_commit(**_: Any) -> None:
-    """Receiver of changes of branches, whose names stand in the numbers of every title."""
-    transaction.on_commit(lambda: cache.forget([cache.EVERYTHING]))
-
-
 def _groups(events: Iterable[Event]) -> set[str]:
     groups: set[str] = set()
     for event in events:
         if event.book_id is not None:
             groups.add(cache.title_group(event.book_id))
+        if event.kind.startswith("branch."):  # whose names stand in the numbers of every title
+            groups.add(cache.EVERYTHING)
         # Lists of titles may come with how many titles each branch has.
         if event.kind.startswith(("book.", "copy.")) or event.kind == Event.Kind.WITHDRAWN:
             groups.add(cache.CATALOGUE)

@@ -7,14 +7,13 @@ under the same locks.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
-from django.db.models import Model, ProtectedError, Q, QuerySet
+from django.db import connection
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
@@ -45,8 +44,6 @@ from library.services import BOOK_FIELDS
 from reservations.models import Reservation
 from reservations.services import settle
 from reservations.titles import complete_removal, follow_record
-
-logger = logging.getLogger(__name__)
 
 BATCH = 50  # messages in a transaction, whose titles are locked meanwhile
 
@@ -164,12 +161,11 @@ def _has_room(table: Table, row: Row, rivals: QuerySet[Any]) -> bool:
 
 
 def _at_public(fresh: dict[str, dict[int, Row | None]]) -> None:
-    for table in (BRANCH, CATEGORY, POLICY):
-        table.write(_there(fresh[table.name]))
-        for gone in table.model._default_manager.filter(pk__in=_gone(fresh[table.name])):
-            _remove(gone)
-    books, copies = _there(fresh[BOOK.name]), _there(fresh[COPY.name])
     now = timezone.now()
+    with following():
+        for table in (BRANCH, CATEGORY, POLICY):
+            _take_over_settings(table, _there(fresh[table.name]), _gone(fresh[table.name]), at=now)
+    books, copies = BOOK.uncontested(_there(fresh[BOOK.name])), _there(fresh[COPY.name])
     known = _locked({row["id"] for row in books} | {row["book_id"] for row in copies})
     with following():
         known |= _take_over_new_titles([row for row in books if row["id"] not in known], at=now)
@@ -180,6 +176,16 @@ def _at_public(fresh: dict[str, dict[int, Row | None]]) -> None:
     waiting = Reservation.objects.filter(book__in=known, status=Reservation.Status.WAITING)
     for book_id in waiting.order_by("book").values_list("book", flat=True).distinct():
         settle(known[book_id], at=now)
+
+
+def _take_over_settings(table: Table, rows: list[Row], gone: list[int], *, at: datetime) -> None:
+    table.write(rows)
+    kept: type[Any] = table.model
+    for row in kept._default_manager.filter(pk__in=[row["id"] for row in rows]):
+        record(event(kept.SAVED, at=at, record=row.pk, name=str(row)))
+    for row in kept._default_manager.filter(pk__in=gone):
+        record(event(kept.DELETED, at=at, record=row.pk, name=str(row)))
+    kept._default_manager.filter(pk__in=gone).delete()
 
 
 def _take_over_new_titles(rows: list[Row], *, at: datetime) -> dict[int, Book]:
@@ -207,12 +213,3 @@ def _take_over_copies(rows: list[Row], *, at: datetime) -> None:
         told = event(kind, at=at, book_id=row["book_id"], copy_id=row["id"], barcode=row["barcode"])
         not_on_shelf = None if row["id"] in there else NOT_ON_SHELF.get(row["status"])
         record(told, *([event(not_on_shelf, at=at, book_id=row["book_id"], copy_id=row["id"])] if not_on_shelf else []))
-
-
-def _remove(row: Model) -> None:
-    """What is in use here stays, as it was."""
-    try:
-        with transaction.atomic():
-            type(row)._default_manager.filter(pk=row.pk).delete()
-    except ProtectedError:
-        logger.warning("%s %s is in use here, and stays.", row._meta.verbose_name, row)

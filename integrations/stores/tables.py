@@ -88,7 +88,7 @@ class Table:
             FROM jsonb_populate_recordset(NULL::{self.sql_name}, %s)
             ON CONFLICT (id) DO UPDATE SET {changes}
             """,
-            self._uncontested(rows),
+            self.uncontested(rows),
         )
 
     def update(self, rows: Sequence[Row], columns: Sequence[str]) -> None:
@@ -99,10 +99,10 @@ class Table:
             UPDATE {self.sql_name} t SET {changes}
             FROM jsonb_populate_recordset(NULL::{self.sql_name}, %s) r WHERE r.id = t.id
             """,
-            self._uncontested(rows),
+            self.uncontested(rows),
         )
 
-    def _uncontested(self, rows: Sequence[Row]) -> list[Row]:
+    def uncontested(self, rows: Sequence[Row]) -> list[Row]:
         """The rows, with what is unique parked here or there wherever two would have the same."""
         written = [dict(row) for row in rows]
         for name, instead in self.parked.items():

@@ -3,6 +3,7 @@
 import pytest
 
 from events.models import Event
+from library.exceptions import StaysWhereTwo
 from library.models import Branch, LoanPolicy, MemberCategory
 
 pytestmark = pytest.mark.django_db
@@ -24,6 +25,16 @@ def test_a_new_one_a_changed_one_and_a_deleted_one_are_told_with_what_changed():
         ("branch.saved", {"record": pk, "name": "Harbour", "changed": ["time_zone"]}),
         ("branch.deleted", {"record": pk, "name": "Harbour"}),
     ]
+
+
+@pytest.mark.parametrize("model", [Branch, MemberCategory])
+def test_where_there_are_two_services_what_the_other_one_may_refer_to_stays(settings, model):
+    row = model.objects.create(name="Harbour")
+    settings.SERVICE = "admin"
+
+    with pytest.raises(StaysWhereTwo, match=r"^Where there are two services, .* are renamed, not removed\.$"):
+        row.delete()
+    assert model.objects.filter(name="Harbour").exists()
 
 
 def test_saving_one_as_it_is_tells_nothing():

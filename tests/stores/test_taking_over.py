@@ -28,6 +28,9 @@ EVERYTHING = (
 )
 
 
+ISBNS = ("9780141439549", "9780141439518")
+
+
 def lived(tell, service):
     """A day, of which each step is told of as it is then."""
     branch, group = Branch.objects.create(name="Harbour"), MemberCategory.objects.create(name="child")
@@ -58,6 +61,11 @@ def lived(tell, service):
     edit_copy(barcode=f"{third}-1", fields={"barcode": "aside"}, at=NOW)
     edit_copy(barcode=f"{third}-2", fields={"barcode": f"{third}-1"}, at=NOW)
     edit_copy(barcode="aside", fields={"barcode": f"{third}-2"}, at=NOW)
+    for title, isbn in ((first, ISBNS[0]), (second, ISBNS[1])):
+        edit_title(book_id=title, fields={"isbn": isbn}, at=NOW)
+    tell()
+    for title, isbn in ((first, ""), (second, ISBNS[0]), (first, ISBNS[1])):
+        edit_title(book_id=title, fields={"isbn": isbn}, at=NOW)
     tell()
     copies.mark_lost(barcode=f"{first}-2", at=NOW)
     add_copies(book_id=second, count=1, at=NOW)

@@ -202,6 +202,29 @@ def test_what_belongs_to_the_other_service_is_refused_by_commands_too(both, tmp_
     assert admin.sql("SELECT count(*) FROM library_member") == [(0,)]
 
 
+def test_a_branch_that_is_renamed_at_the_one_is_renamed_in_the_numbers_of_the_other(both):
+    public, admin = both
+    book = add(admin, branch="Main Library")["id"]
+    until(lambda: listed(public) == [book], "the new book is not on the public list")
+
+    def branches():
+        return [row["branch"] for row in data(public.ask("GET", f"/api/books/{book}/availability/"))["branches"]]
+
+    assert branches() == ["Main Library"]
+    renaming = "from library.models import Branch; b = Branch.objects.create(name='Hill'); b.name = 'Harbour'; b.save()"
+    assert admin.manage("shell", "-c", renaming)[0] == 0
+    until(lambda: len(public.sql("SELECT 1 FROM library_branch WHERE name = 'Harbour'")) == 1, "it does not come")
+    data(admin.ask("POST", f"/api/books/{book}/copies/", {"count": 1, "branch": "Harbour"}), 201)
+    until(lambda: branches() == ["Harbour", "Main Library"], "the copy does not come")
+    admin.manage(
+        "shell",
+        "-c",
+        "from library.models import Branch; b = Branch.objects.get(name='Harbour'); b.name = 'Port'; b.save()",
+    )
+
+    until(lambda: branches() == ["Main Library", "Port"], "the new name does not come")
+
+
 def test_both_are_sound_by_their_own_checks(both):
     public, admin = both
     book, ada = add(admin, copies=3)["id"], enrol(public, "ada")
