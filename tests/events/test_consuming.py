@@ -334,7 +334,7 @@ def test_after_some_attempts_it_is_given_up_and_kept(shelf):
     assert shelf.ids == [pk]
 
 
-def test_trouble_with_the_database_is_no_fault_of_the_message(shelf):
+def test_trouble_with_the_database_is_no_fault_of_the_message(shelf, caplog):
     [pk] = happen(1)
     publish()
     worker = Worker(shelf.group)
@@ -357,6 +357,8 @@ def test_trouble_with_the_database_is_no_fault_of_the_message(shelf):
 
     assert shelf.ids[-1] == pk + 1
     assert not FailedMessage.objects.exists()
+    assert "Consumer tests waits" in caplog.text
+    assert "cannot handle" not in caplog.text
 
 
 def test_a_process_at_work_goes_on_when_redis_comes_back_and_says_so_once(shelf, settings, caplog):

@@ -118,6 +118,7 @@ def test_a_check_out_is_told_with_what_is_now_where():
     assert (message["book"]["title"], message["book"]["available"], message["book"]["total"]) == ("Middlemarch", 1, 2)
     assert message["book"]["version"] == event.pk
     assert message["copy"]["status"] == "on_loan"
+    assert "holder_id" not in message["copy"]
     assert message["loan"]["id"] == loan.pk
     assert message["loan"]["returned_at"] is None
     assert message["reservation"] is None

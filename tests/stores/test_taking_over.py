@@ -12,7 +12,7 @@ from circulation.services import check_out, fulfil, renew, return_copy
 from events.models import Event, Publication
 from integrations.stores import receiving, sending, snapshots
 from integrations.stores.models import Received
-from integrations.stores.tables import COPY, OWNED, VERSION
+from integrations.stores.tables import COPY, MEMBER, OWNED, VERSION
 from library.models import Book, Branch, Copy, LoanPolicy, Member, MemberCategory
 from library.services import add_title, edit_copy, edit_member, enrol
 from reservations.services import cancel, reserve, suspend
@@ -234,6 +234,40 @@ def test_an_older_row_does_not_replace_a_newer_one(settings):
 
     assert Book.objects.get(pk=5).title == "New"
     assert Received.objects.get().version == 20
+
+
+def test_a_late_row_does_not_take_back_what_another_one_has_since(settings):
+    """One copy gave its barcode up, another one got it, and the first one's message from before comes last."""
+    add_title(at=NOW, title="Middlemarch", copies=2)
+    one, other = Copy.objects.order_by("pk")
+    shared = {"book_id": one.book_id, "branch_id": one.branch_id, "status": "available"}
+    settings.SERVICE = "public"
+    for pk, version, barcode in ((other.pk, 1020, "given"), (one.pk, 1010, "given"), (one.pk, 1019, "own")):
+        with transaction.atomic():
+            receiving.take_over([("copy", pk, version, shared | {"id": pk, "barcode": barcode})])
+        assert Copy.objects.get(pk=other.pk).barcode == "given"
+
+    assert Copy.objects.get(pk=one.pk).barcode == "own"
+
+
+def test_a_snapshot_takes_away_who_left_in_the_meantime(settings):
+    cher = enrol(at=NOW, first_name="Cher", last_name="Reader")
+    [row] = MEMBER.present([cher.pk]).values()
+    members.delete(member_id=cher.pk, at=NOW)
+    settings.SERVICE = "public"
+    pages, cursor = [], snapshots.BEGINNING
+    while cursor:
+        rows, cursor = snapshots._page(*cursor)
+        pages += rows
+    settings.SERVICE = "admin"
+    with transaction.atomic():
+        receiving.take_over([("member", cher.pk, 0, row)])
+    assert Member.objects.filter(pk=cher.pk).exists()
+
+    with transaction.atomic():
+        receiving.take_over(pages)
+
+    assert not Member.objects.filter(pk=cher.pk).exists()
 
 
 def test_rows_that_the_other_service_does_not_own_are_not_taken_over(settings):
