@@ -50,7 +50,7 @@ WHERE held.holder = excluded.holder OR held.held_until IS NULL OR held.held_unti
 
 Message = dict[str, Any]
 PAUSE = 0.1  # seconds
-_TROUBLE = (OperationalError, InterfaceError, Busy, RedisError)  # not the fault of a message
+TROUBLE = (OperationalError, InterfaceError, Busy, RedisError)  # not the fault of a message
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Worker:
                 is_failing = False
                 if worked is None:
                     stop.wait(1)
-            except _TROUBLE as error:
+            except TROUBLE as error:
                 if not is_failing:
                     logger.warning("Consumer %s waits: %s", self.group.name, error)
                 is_failing = True
@@ -142,7 +142,7 @@ class Worker:
         """Let the next one come at once."""
         try:
             Consumer.objects.filter(group=self.group.name, holder=self.name).update(held_until=None)
-        except _TROUBLE:
+        except TROUBLE:
             close_old_connections()
 
     # --- Where we are -------------------------------------------------------------------------------------
@@ -204,7 +204,7 @@ class Worker:
                 self.group.handle([json.loads(entry.message) for entry in entries])
                 state.position = entries[-1].position
                 state.save(update_fields=["position"])
-        except _TROUBLE:
+        except TROUBLE:
             raise
         except Exception as error:
             if len(entries) == 1:
@@ -273,14 +273,14 @@ def retry(failed: FailedMessage, group: Group) -> bool:
             if row.exists():  # else somebody else did it
                 group.handle([failed.message])
                 row.delete()
-    except _TROUBLE:
+    except TROUBLE:
         raise
     except Exception as error:
+        now = timezone.now()
         delay = RETRIES[failed.attempts] if failed.attempts < len(RETRIES) else None
-        failed.attempts += 1
-        failed.error, failed.failed_at = _told(error), timezone.now()
-        failed.retry_at = failed.failed_at + delay if delay else None
-        failed.save()
+        FailedMessage.objects.filter(pk=failed.pk).update(
+            attempts=failed.attempts + 1, error=_told(error), failed_at=now, retry_at=now + delay if delay else None
+        )
         return False
     return True
 

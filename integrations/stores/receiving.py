@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from circulation.models import Loan
-from events.models import Event
+from events.models import Event, FailedMessage
 from events.models import EventKind as Kind
 from events.recording import event, following, record
 from integrations.stores.models import Received
@@ -131,7 +131,9 @@ def _at_admin(fresh: dict[str, dict[int, Row | None]]) -> None:
         ]
     )
     PLACE.update(places, WHERE_IT_IS)
-    Member.objects.filter(pk__in=_gone(fresh[MEMBER.name])).delete()
+    for member_id in _gone(fresh[MEMBER.name]):
+        Member.objects.filter(pk=member_id).delete()
+        FailedMessage.objects.filter(message__rows__contains=[[MEMBER.name, member_id]]).delete()
     _synced(titles)
 
 
@@ -198,7 +200,7 @@ def _take_over_new_titles(rows: list[Row], *, at: datetime) -> dict[int, Book]:
 def _take_over_titles(rows: list[Row], known: dict[int, Book], *, at: datetime) -> None:
     for row in rows:
         withdrawn_at = parse_datetime(row["withdrawn_at"]) if row["withdrawn_at"] else None
-        fields = {name: row[name] for name in BOOK_FIELDS}
+        fields = {name: row[name] for name in (*BOOK_FIELDS, "source", "source_id")}
         follow_record(known[row["id"]], fields, withdrawn_at=withdrawn_at, at=at)
 
 

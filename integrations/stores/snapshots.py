@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError, connection, transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from events import consuming
@@ -80,7 +80,9 @@ def _taken(rows: Sequence[PageRow]) -> bool:
     try:
         with transaction.atomic():
             receiving.take_over(rows)
-    except IntegrityError:
+    except consuming.TROUBLE:
+        raise
+    except Exception:
         return False
     return True
 

@@ -31,21 +31,50 @@ def _of_record(kind: str) -> str:
     return f"SELECT max(e.id) FROM events_event e WHERE e.kind = '{kind}' AND (e.payload ->> 'record')::bigint = t.id"
 
 
+@dataclass(frozen=True)
+class Unique:
+    """A column of which no two rows have the same value, beside equal ones in other columns. Empty is no value.
+
+    `instead` is what a row gets whose value another one has in a newer version. It has given that value up, as a
+    message will say that has not come yet: two copies may have exchanged their barcodes.
+    """
+
+    name: str
+    instead: str = ""
+    beside: tuple[str, ...] = ()
+    while_none: tuple[str, ...] = ()  # only among rows where these are empty
+    ignores_case: bool = False
+
+    def key(self, row: Row) -> tuple[Any, ...] | None:
+        """Equal for rows that cannot be beside each other."""
+        if not row[self.name] or any(row[name] is not None for name in self.while_none):
+            return None
+        value = str(row[self.name])
+        return (value.lower() if self.ignores_case else value, *(row[name] for name in self.beside))
+
+    @property
+    def condition(self) -> str:
+        """The same in SQL, for rows `t` and `r`."""
+        fold = "lower" if self.ignores_case else ""
+        return " AND ".join(
+            [
+                f"{fold}(t.{self.name}) = {fold}(r.{self.name}) AND r.{self.name} <> ''",
+                *(f"t.{name} IS NOT DISTINCT FROM r.{name}" for name in self.beside),
+                *(f"t.{name} IS NULL AND r.{name} IS NULL" for name in self.while_none),
+            ]
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Table:
-    """A table, or some columns of it. `version` asks for the last event of a row `t`; `instead` hides columns.
-
-    `parked` names what is unique, and what a row gets in its place whose value another one has in a newer version. It
-    has given that value up, as a message will say that has not come yet: two copies may have exchanged their barcodes.
-    """
+    """A table, or some columns of it. `version` asks for the last event of a row `t`; `instead` hides columns."""
 
     name: str
     model: type[Model]
     version: str
     columns: Sequence[str] = ()
     instead: dict[str, str] = field(default_factory=dict)
-    parked: dict[str, str] = field(default_factory=dict)
-    contested: str = "true"  # of which rows two with the same value cannot be
+    unique: tuple[Unique, ...] = ()
 
     @property
     def sql_name(self) -> str:
@@ -105,24 +134,26 @@ class Table:
     def uncontested(self, rows: Sequence[Row]) -> list[Row]:
         """The rows, with what is unique parked here or there wherever two would have the same."""
         written = [dict(row) for row in rows]
-        for name, instead in self.parked.items():
+        own = ", ".join(str(row["id"]) for row in written)
+        for unique in self.unique:
             for row in written:
-                if any(_same(row, other, name) and row[VERSION] < other[VERSION] for other in written):
-                    row[name] = instead.format(**row)
-            rivals = f"""
+                rivals = [other for other in written if unique.key(other) == unique.key(row) is not None]
+                if any(row[VERSION] < other[VERSION] for other in rivals):
+                    row[unique.name] = unique.instead.format(**row)
+            contested = f"""
                 FROM (SELECT (jsonb_populate_record(NULL::{self.sql_name}, e)).*, (e ->> '{VERSION}')::bigint AS version
                       FROM jsonb_array_elements(%s) e) r
-                JOIN {self.sql_name} t ON lower(t.{name}) = lower(r.{name}) AND r.{name} <> '' AND t.id <> r.id
-                    AND {self.contested}
+                JOIN {self.sql_name} t ON t.id <> r.id AND {unique.condition}
                 LEFT JOIN stores_received known ON known."table" = '{self.name}' AND known.row = t.id
             """
-            older = f"SELECT t.id {rivals} WHERE coalesce(known.version, -1) < r.version"
-            parked = "'" + instead.format(id="' || id || '") + "'"
-            self._execute(f"UPDATE {self.sql_name} SET {name} = {parked} WHERE id IN ({older})", written)
-            late = {pk for (pk,) in self._execute(f"SELECT r.id {rivals}", written)}
+            # Those that are written as well give their old value up at once.
+            older = f"SELECT t.id {contested} WHERE t.id IN ({own}) OR coalesce(known.version, -1) < r.version"
+            parked = "'" + unique.instead.format(id="' || id || '") + "'"
+            self._execute(f"UPDATE {self.sql_name} SET {unique.name} = {parked} WHERE id IN ({older})", written)
+            late = {pk for (pk,) in self._execute(f"SELECT r.id {contested}", written)}
             for row in written:
                 if row["id"] in late:
-                    row[name] = instead.format(**row)
+                    row[unique.name] = unique.instead.format(**row)
         return written
 
     def _execute(self, statement: str, rows: Sequence[Row]) -> list[tuple[Any, ...]]:
@@ -133,10 +164,6 @@ class Table:
             return cursor.fetchall() if cursor.description else []
 
 
-def _same(one: Row, other: Row, name: str) -> bool:
-    return bool(one[name]) and one["id"] != other["id"] and str(one[name]).lower() == str(other[name]).lower()
-
-
 def _columns(model: type[Model], *, but: Sequence[str] = ()) -> list[str]:
     return [name for name in written_columns(model) if name not in but]
 
@@ -145,35 +172,39 @@ WHERE_IT_IS = ("status", "holder_id", "due_at")  # of a copy: the public service
 LIVE = "('waiting', 'suspended', 'ready')"
 
 MOVED = "{id}.moved"
+SOURCE = Unique("source_id", beside=("source",))
+NAME = Unique("name", MOVED, ignores_case=True)
 
-BRANCH = Table("branch", Branch, _of_record(Kind.BRANCH_SAVED), _columns(Branch), parked={"name": MOVED})
-CATEGORY = Table(
-    "category", MemberCategory, _of_record(Kind.CATEGORY_SAVED), _columns(MemberCategory), parked={"name": MOVED}
-)
+BRANCH = Table("branch", Branch, _of_record(Kind.BRANCH_SAVED), _columns(Branch), unique=(NAME,))
+CATEGORY = Table("category", MemberCategory, _of_record(Kind.CATEGORY_SAVED), _columns(MemberCategory), unique=(NAME,))
 POLICY = Table(
     "policy",
     LoanPolicy,
     _of_record(Kind.POLICY_SAVED),
     _columns(LoanPolicy),
-    parked={"book_category": MOVED},
-    contested="t.member_category_id IS NOT DISTINCT FROM r.member_category_id",
+    unique=(Unique("book_category", MOVED, beside=("member_category_id",)),),
 )
 BOOK = Table(
     "book",
     Book,
     "SELECT max(e.id) FROM events_event e WHERE e.book_id = t.id",
     _columns(Book, but=["removal_asked_at"]),
-    parked={"isbn": "", "source_id": ""},
-    contested="coalesce(t.withdrawn_at, r.withdrawn_at) IS NULL",
+    unique=(Unique("isbn", while_none=("withdrawn_at",)), SOURCE),
 )
 # With the state in which a new copy comes in.
-COPY = Table("copy", Copy, _OF_TITLE, ["id", "book_id", "barcode", "branch_id", "status"], parked={"barcode": MOVED})
+COPY = Table(
+    "copy",
+    Copy,
+    _OF_TITLE,
+    ["id", "book_id", "barcode", "branch_id", "status"],
+    unique=(Unique("barcode", MOVED),),
+)
 MEMBER = Table(
     "member",
     Member,
     "SELECT max(e.id) FROM events_event e WHERE e.member_id = t.id AND e.kind LIKE 'member.%%'",
     _columns(Member, but=["user_id"]),
-    parked={"card_number": MOVED, "email": "", "source_id": ""},
+    unique=(Unique("card_number", MOVED), Unique("email", ignores_case=True), SOURCE),
 )
 PLACE = Table("place", Copy, _OF_TITLE, ["id", "book_id", *WHERE_IT_IS])
 LOAN = Table(

@@ -104,8 +104,9 @@ def _posted(parts: SplitResult, body: bytes, headers: Mapping[str, str], deadlin
         if is_cut.is_set():
             raise TimeoutError  # an end in the middle of the headers passes for their end
         text = b""
-        with suppress(OSError, http.client.HTTPException):  # the status is there, which says it all
-            text = response.read(READ)
+        with suppress(OSError, ValueError, http.client.HTTPException):  # the status is there, which says it all
+            # How much a chunk holds, the other side says, and it may say anything.
+            text = b"" if response.chunked else response.read(READ)
     return response.status, text.decode(errors="replace"), _complaint(response)
 
 

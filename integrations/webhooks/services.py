@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import threading
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from django.utils import timezone
 
 from accounts.models import APIKey, User
 from events.consuming import Message
+from events.exceptions import Busy
 from events.models import Event
 from events.operations import operation, require_transaction
 from integrations.publishing.messages import MessageOut, described
@@ -24,6 +26,7 @@ from integrations.webhooks.signing import new_salt, secret_of, signed
 from rest.serializers import Moment
 
 TEST = "test"
+_testing = threading.Lock()
 # After each failure, up to a tenth longer; the last attempt comes a day after the first.
 RETRIES = tuple(timedelta(seconds=seconds) for seconds in (10, 60, 300, 1800, 7200, 21_600, 55_440))
 GIVE_UP = timedelta(days=1)  # of nothing but failures
@@ -146,7 +149,19 @@ def _due_again(deliveries: QuerySet[Delivery], at: datetime) -> int:
 
 
 def send_test(subscription: Subscription) -> Delivery:
-    """A message of the type `test`, sent now and once, to a paused subscription too. Returns what came of it."""
+    """A message of the type `test`, sent now and once, to a paused subscription too. Returns what came of it.
+
+    Raises Busy while another test is being sent: an endpoint that says nothing would keep all threads of the process.
+    """
+    if not _testing.acquire(blocking=False):
+        raise Busy("Another test is being sent. Please try again in a moment.")
+    try:
+        return _send_test(subscription)
+    finally:
+        _testing.release()
+
+
+def _send_test(subscription: Subscription) -> Delivery:
     now = timezone.now()
     nothing = dict.fromkeys(MessageOut().fields)
     said = {"id": 0, "type": TEST, "service": settings.SERVICE, "occurred_at": Moment().to_representation(now)}

@@ -9,7 +9,7 @@ from django.db import IntegrityError, connection, transaction
 
 from circulation import copies, members
 from circulation.services import check_out, fulfil, renew, return_copy
-from events.models import Event, Publication
+from events.models import Event, FailedMessage, Publication
 from integrations.stores import receiving, sending, snapshots
 from integrations.stores.models import Received
 from integrations.stores.tables import COPY, MEMBER, OWNED, VERSION
@@ -248,6 +248,91 @@ def test_a_late_row_does_not_take_back_what_another_one_has_since(settings):
         assert Copy.objects.get(pk=other.pk).barcode == "given"
 
     assert Copy.objects.get(pk=one.pk).barcode == "own"
+
+
+def taken_over(*rows):
+    with transaction.atomic():
+        receiving.take_over(rows)
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_what_is_unique_may_be_exchanged_in_one_message_or_in_two(settings, together):
+    settings.SERVICE = "public"
+    books = [title_row(1, isbn=ISBNS[0]), title_row(2, isbn=ISBNS[1])]
+    copies = [copy_row(11, barcode="one"), copy_row(12, barcode="two")]
+    groups = [{"id": 21, "name": "Child"}, {"id": 22, "name": "Guest"}]
+    taken_over(*(("book", row["id"], 900, row) for row in books))
+    taken_over(
+        *(("copy", row["id"], 900, row) for row in copies), *(("category", row["id"], 900, row) for row in groups)
+    )
+    exchanged = [
+        ("book", 1, 1000, books[0] | {"isbn": ISBNS[1]}),
+        ("book", 2, 1001, books[1] | {"isbn": ISBNS[0]}),
+        ("copy", 11, 1002, copies[0] | {"barcode": "two"}),
+        ("copy", 12, 1003, copies[1] | {"barcode": "one"}),
+        ("category", 21, 1004, {"id": 21, "name": "Guest"}),
+        ("category", 22, 1005, {"id": 22, "name": "Child"}),
+    ]
+
+    if together:
+        taken_over(*exchanged)
+    else:
+        for row in exchanged:
+            taken_over(row)
+
+    assert list(Book.objects.order_by("pk").values_list("isbn", flat=True)) == [ISBNS[1], ISBNS[0]]
+    assert list(Copy.objects.order_by("pk").values_list("barcode", flat=True)) == ["two", "one"]
+    assert list(MemberCategory.objects.filter(pk__in=[21, 22]).order_by("pk").values_list("name", flat=True)) == [
+        "Guest",
+        "Child",
+    ]
+
+
+def test_what_differs_in_case_or_in_its_source_is_not_the_same(settings):
+    settings.SERVICE = "public"
+    taken_over(
+        ("book", 1, 900, title_row(1, source="here", source_id="88")),
+        ("book", 2, 901, title_row(2, source="there", source_id="88")),
+        ("copy", 11, 902, copy_row(11, barcode="aBc")),
+        ("copy", 12, 903, copy_row(12, barcode="AbC")),
+    )
+
+    assert list(Book.objects.order_by("pk").values_list("source", "source_id")) == [("here", "88"), ("there", "88")]
+    assert list(Copy.objects.order_by("pk").values_list("barcode", flat=True)) == ["aBc", "AbC"]
+
+
+def test_a_title_that_is_there_gets_its_new_source(settings):
+    settings.SERVICE = "public"
+    taken_over(("book", 1, 900, title_row(1)))
+    taken_over(("book", 1, 901, title_row(1, source="there", source_id="88")))
+
+    assert Book.objects.values_list("source", "source_id").get() == ("there", "88")
+
+
+def test_what_could_not_be_handled_about_a_member_goes_with_the_member(settings):
+    settings.SERVICE = "admin"
+    for pk in (5, 6):
+        FailedMessage.objects.create(
+            group="store",
+            position=pk,
+            message={"version": 1, "rows": [["member", pk, {"last_name": "Reader"}]]},
+            error="IntegrityError",
+            failed_at=NOW,
+        )
+    taken_over(("member", 5, 900, None))
+
+    assert list(FailedMessage.objects.values_list("position", flat=True)) == [6]
+
+
+def title_row(pk, **fields):
+    row = {"id": pk, "title": f"Title {pk}", "authors": "", "isbn": "", "publisher": "", "category": "", "language": ""}
+    row |= {"published_year": None, "source": "", "source_id": "", "in_circulation": True, "withdrawn_at": None}
+    return row | fields
+
+
+def copy_row(pk, **fields):
+    branch = Branch.objects.get(name=Branch.MAIN).pk
+    return {"id": pk, "book_id": 1, "branch_id": branch, "status": "available"} | fields
 
 
 def test_a_snapshot_takes_away_who_left_in_the_meantime(settings):

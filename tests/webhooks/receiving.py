@@ -73,6 +73,14 @@ def flooding(receiver, client):
         receiver.flooded += client.send(block)
 
 
+def flooding_in_chunks(receiver, client):
+    """Of which the first is said to have no end."""
+    client.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n")
+    block = b"x" * 100_000
+    for _ in range(1000):
+        receiver.flooded += client.send(block)
+
+
 class Receiver:
     """Listens while it is a context; `behaviour` may be changed meanwhile."""
 

@@ -82,6 +82,16 @@ def test_of_a_long_answer_its_beginning_is_read_and_less_is_kept(receiver):
     assert receiver.flooded < 20_000_000  # what the system buffers, and no more
 
 
+def test_an_answer_in_chunks_is_not_read(receiver):
+    receiver.behaviour = receiving.flooding_in_chunks
+
+    outcome = send(receiver.url)
+
+    assert told(outcome) == (200, "", "")
+    receiver.wait_for(lambda: receiver.at_once == 0)
+    assert receiver.flooded < 20_000_000
+
+
 def test_an_answer_that_no_text_is_can_be_stored(receiver):
     receiver.behaviour = answering(200, b"\0\xff\xfe ok")
 

@@ -9,6 +9,7 @@ from standardwebhooks import WebhookVerificationError
 
 from accounts.keys import create_key, revoke_key
 from accounts.models import APIKey, User
+from integrations.webhooks import services
 from integrations.webhooks.models import Delivery, Subscription
 from tests.api.asking import data_of, error_of, invalid_fields, message_of
 from tests.api.conftest import Client
@@ -317,3 +318,12 @@ def test_it_is_told_in_the_same_words_as_it_is_decided(keyed):
         found = Subscription.objects.select_related("owner", "key").get()
         is_living = Subscription.objects.living(timezone.now()).exists()
         assert (found.silent_because(timezone.now()) == "") == is_living == (scopes == ["circulation:read"])
+
+
+def test_while_a_test_is_sent_another_one_is_told_to_wait(desk, admin):
+    """An endpoint that says nothing would otherwise keep all threads of a web server."""
+    webhook = WebhookFactory(owner=admin)
+    with services._testing:
+        error_of(desk.post(f"{WEBHOOKS}{webhook.pk}/test/"), 503, "BUSY")
+
+    assert not Delivery.objects.exists()

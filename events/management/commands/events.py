@@ -15,7 +15,7 @@ from events import consuming
 from events.models import Event, FailedMessage
 from events.relay import publish_once_more
 from events.stopping import when_told_to_stop
-from events.stream import EVENTS, Entry
+from events.stream import EVENTS, LENGTH, Entry
 
 
 class Command(BaseCommand):
@@ -25,7 +25,7 @@ class Command(BaseCommand):
         commands = parser.add_subparsers(dest="command", required=True, metavar="tail | replay | dead-letters")
 
         tail = commands.add_parser("tail", help="what was published last, and what follows")
-        tail.add_argument("-n", "--number", type=int, default=10, help="so many of the past; 10 unless given")
+        tail.add_argument("-n", "--number", type=number, default=10, help="so many of the past; 10 unless given")
         tail.add_argument("--json", action="store_true", help="whole messages, one a line")
         tail.add_argument("--no-follow", action="store_true", help="end after those of the past")
 
@@ -105,6 +105,14 @@ class Command(BaseCommand):
             else:
                 failed += 1
         self.stdout.write(f"{handled} handled, {failed} failed again.")
+
+
+def number(text: str) -> int:
+    """From 0 to what the stream may hold."""
+    found = int(text)
+    if not 0 <= found <= 10 * LENGTH:
+        raise ValueError(text)
+    return found
 
 
 def moment(text: str) -> datetime:

@@ -121,7 +121,7 @@ class WebhookTest(WebhookView):
         description="A message of the type `test`, sent now and once. The answer says what the endpoint said.",
         request=NoInput,
         answers={200: DeliveryOut},
-        refusals=["NOT_FOUND"],
+        refusals=["NOT_FOUND", "BUSY"],
         example={},
     )
     def post(self, request: Request, webhook_id: int) -> Answer:
