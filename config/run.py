@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -38,12 +38,13 @@ class RunError(Exception):
     """Why, in one line for the user."""
 
 
-def main(arguments: list[str]) -> None:
+def main(arguments: list[str], run: Callable[[], None], grace: float) -> None:
+    """Runs until told to stop, then ends in order. `grace` is how long that may take, in seconds."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup
             signal.signal(number, signal.default_int_handler)
     if "--stop-with-parent" in arguments:  # make, which Ctrl-C does reach but a kill does not
-        web.stop_with_parent(2 * web.GRACE)
+        web.stop_with_parent(grace)
     try:
         run()
     except KeyboardInterrupt:
@@ -341,4 +342,4 @@ def one_line(error: Exception) -> str:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(sys.argv[1:], run, 2 * web.GRACE)

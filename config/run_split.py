@@ -15,23 +15,9 @@ import psycopg
 from psycopg import sql
 
 from config import embedded, web
-from config.run import Address, RunError, answers
+from config.run import Address, RunError, answers, main
 
 PATIENCE = 60  # seconds for the demo library to arrive at the public service
-
-
-def main(arguments: list[str]) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup
-            signal.signal(number, signal.default_int_handler)
-    if "--stop-with-parent" in arguments:
-        web.stop_with_parent(3 * web.GRACE)
-    try:
-        run()
-    except KeyboardInterrupt:
-        print("Stopping ...", flush=True)
-    except (RunError, embedded.ServerError) as reason:
-        sys.exit(str(reason))
 
 
 def run() -> None:
@@ -143,4 +129,4 @@ def load_demo() -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(sys.argv[1:], run, 3 * web.GRACE)

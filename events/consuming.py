@@ -151,7 +151,7 @@ class Worker:
         """Our position; moved where the stream cannot be followed from there."""
         position = Consumer.objects.values_list("position", flat=True).get(group=self.group.name)
         if position is None:
-            return self._move(extent.published, "Consumer %s begins after position %s.", logging.INFO)
+            return self._move(extent.published, "Consumer %s begins after position %s.", logging.DEBUG)
         if position + 1 < extent.oldest:
             return self._move(extent.oldest - 1, "Consumer %s missed what is not kept any more, up to position %s.")
         if position <= extent.published:
