@@ -9,7 +9,8 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,21 @@ def start() -> None:
         "DEBUG": "false",
         "OPEN_DESK": "false",
     }
+
+
+@contextmanager
+def own_valkey(*, durable: bool = True) -> Iterator[Valkey]:
+    """A running Valkey for tests that stop it. A durable one remembers what it held when it was stopped."""
+    with tempfile.TemporaryDirectory(prefix="circdesk-valkey-", dir="/var/tmp") as name:
+        directory = Path(name)
+        directory.chmod(0o711)
+        server = Valkey(Home(directory, directory / "sockets", embedded.account_for(directory)), durable=durable)
+        server.home.make()
+        server.start(print)
+        try:
+            yield server
+        finally:
+            server.stop()
 
 
 def _use_own_valkey_database(worker: int) -> None:

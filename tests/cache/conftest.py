@@ -1,14 +1,10 @@
 """A Valkey of its own for tests that stop it."""
 
-import tempfile
-from pathlib import Path
-
 import pytest
 from django.core.cache import cache
 
-from config.embedded import account_for
-from config.servers import Home, Valkey
 from events import redis
+from tests.servers import own_valkey
 
 
 @pytest.fixture(autouse=True)
@@ -21,15 +17,9 @@ def _empty_and_asked(monkeypatch):
 @pytest.fixture
 def valkey(settings):
     """A running Valkey that remembers what it held when it was stopped, named to the settings."""
-    with tempfile.TemporaryDirectory(prefix="circdesk-cache-", dir="/var/tmp") as name:
-        directory = Path(name)
-        directory.chmod(0o711)
-        server = Valkey(Home(directory, directory / "sockets", account_for(directory)))
-        server.home.make()
-        server.start(print)
+    with own_valkey() as server:
         use_cache_at(settings, server.url(db=0))
         yield server
-        server.stop()
 
 
 def use_cache_at(settings, url):

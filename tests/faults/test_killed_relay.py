@@ -6,7 +6,6 @@ import random
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -17,13 +16,12 @@ from django.db import connection
 from django.utils import timezone
 
 from circulation.services import Lent, check_out, return_copy
-from config.embedded import account_for
-from config.servers import Home, Valkey
 from events.exceptions import DomainError
 from events.models import Consumer, Event, FailedMessage
 from events.relay import unpublished
 from library.models import Copy
 from library.services import add_title, enrol
+from tests.servers import own_valkey
 from tests.simulation.service import url_of
 
 OPERATIONS = 2000
@@ -35,14 +33,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture
 def valkey():
-    with tempfile.TemporaryDirectory(prefix="circdesk-faults-", dir="/var/tmp") as name:
-        directory = Path(name)
-        directory.chmod(0o711)
-        server = Valkey(Home(directory, directory / "sockets", account_for(directory)))
-        server.home.make()
-        server.start(print)
+    with own_valkey() as server:
         yield server
-        server.stop()
 
 
 class Carriers:

@@ -1,17 +1,14 @@
 """A library that one can listen to, with a web server, the process where one listens, and the relay."""
 
-import tempfile
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import requests
 
 from circulation.simulation.own_database import own_database
-from config.embedded import account_for
-from config.servers import Home, Valkey
 from tests.live.listening import PATIENCE, Listener, live_server, relay
+from tests.servers import own_valkey
 from tests.simulation.service import web_server
 
 
@@ -70,14 +67,8 @@ def listen():
 @pytest.fixture
 def valkey():
     """A Valkey that may be stopped, and forgets everything then."""
-    with tempfile.TemporaryDirectory(prefix="circdesk-live-", dir="/var/tmp") as name:
-        directory = Path(name)
-        directory.chmod(0o711)
-        server = Valkey(Home(directory, directory / "sockets", account_for(directory)), durable=False)
-        server.home.make()
-        server.start(print)
+    with own_valkey(durable=False) as server:
         yield server
-        server.stop()
 
 
 @pytest.fixture

@@ -1,15 +1,12 @@
 """Two empty services, and a Valkey of their own."""
 
 import os
-import tempfile
-from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
 import pytest
 
-from config.embedded import account_for
-from config.servers import Home, Valkey
+from tests.servers import own_valkey
 from tests.stores.sides import Side
 
 
@@ -36,14 +33,8 @@ def url_of(database):
 @pytest.fixture
 def valkey():
     """A running Valkey that remembers what it held when it was stopped."""
-    with tempfile.TemporaryDirectory(prefix="circdesk-stores-", dir="/var/tmp") as name:
-        directory = Path(name)
-        directory.chmod(0o711)
-        server = Valkey(Home(directory, directory / "sockets", account_for(directory)))
-        server.home.make()
-        server.start(print)
+    with own_valkey() as server:
         yield server
-        server.stop()
 
 
 @pytest.fixture
