@@ -1,30 +1,21 @@
-"""What must happen without being asked: holds expire, the line is served, what is old or out of date goes."""
+"""What must happen without being asked: holds expire, the line is served, who had what long ago is forgotten."""
 
 from __future__ import annotations
 
-import logging
-import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import Error, close_old_connections
+from django.conf import settings
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from events.exceptions import DomainError
-from events.models import Event, StoredAnswer
+from circulation.anonymising import anonymise_history
+from events.models import Event
 from events.recording import is_ours
-from events.relay import forget_old_publications
 from library import cache
 from library.models import Book, Copy
 from reservations.models import Reservation
 from reservations.services import expire_everywhere, settle_titles
-
-logger = logging.getLogger(__name__)
-
-KEEP_ANSWERS = timedelta(hours=24)
-AFTER_FAILURE = 1.0  # seconds
-SWEEP_EVERY = 60.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -33,11 +24,10 @@ class Swept:
 
     expired: int
     served: int
-    answers: int
 
 
 def sweep(*, at: datetime) -> Swept:
-    """Expire what was not collected or is no longer needed, serve lines beside free copies, drop old answers.
+    """Expire what was not collected or is no longer needed, and serve lines beside free copies.
 
     Also forget a cache that came back from before. Each title in a transaction of its own; safe to run twice, or on
     two machines at once.
@@ -46,9 +36,7 @@ def sweep(*, at: datetime) -> Swept:
     is_desk = is_ours(Event.Kind.EXPIRE)  # of two services, the public one
     expired = expire_everywhere(at=at) if is_desk else []
     served = settle_titles(stranded(at=at), at=at) if is_desk else []
-    forget_old_publications()
-    answers, _ = StoredAnswer.objects.filter(created_at__lt=at - KEEP_ANSWERS).delete()
-    return Swept(expired=len(expired), served=len(served), answers=answers)
+    return Swept(expired=len(expired), served=len(served))
 
 
 def stranded(*, at: datetime) -> list[int]:
@@ -62,15 +50,7 @@ def stranded(*, at: datetime) -> list[int]:
     return list(titles.order_by("pk").values_list("pk", flat=True))
 
 
-def keep_house(stop: threading.Event) -> None:
-    """Sweep every minute, until told to stop."""
-    while not stop.is_set():
-        pause = SWEEP_EVERY
-        try:
-            sweep(at=timezone.now())
-        except (Error, DomainError) as error:
-            # The database may restart, or a title be busy, under a process that is meant to run for months.
-            logger.warning("Housekeeping waits: %s", error)
-            close_old_connections()
-            pause = AFTER_FAILURE
-        stop.wait(pause)
+def forget_history(*, at: datetime) -> None:
+    """Forget who had what longer ago than HISTORY_DAYS. Without that setting, nothing."""
+    if settings.HISTORY_DAYS and is_ours(Event.Kind.CHECKOUT):
+        anonymise_history(before=at - timedelta(days=settings.HISTORY_DAYS))

@@ -70,6 +70,14 @@ def next_database(redis_url: str) -> str:
     return urlunsplit(parts._replace(path=f"/{number + 1}"))
 
 
+def for_celery(redis_url: str) -> str:
+    """The same Redis as Celery writes it, which has a form of its own for sockets."""
+    parts = urlsplit(redis_url)
+    if parts.scheme != "unix":
+        return redis_url
+    return f"redis+socket://{parts.path}?virtual_host={dict(parse_qsl(parts.query)).get('db', '0')}"
+
+
 def development_secret_key() -> str:
     """Made once; the same for all processes that share LOCAL_DIR."""
     return secret("secret-key", length=50)

@@ -72,11 +72,17 @@ def run() -> None:
     sign_in = administrator()
     database.close()
     database.close_pool()
-    with work_beside(), serving("config.live", live) as live_server, serving("config.web", address) as web_server:
+    with (
+        work_beside(),
+        running("config.work") as worker,
+        running("config.live", live.host, str(live.port)) as live_server,
+        running("config.web", address.host, str(address.port)) as web_server,
+    ):
         wait_until_it_answers("web server", web_server, address)
         wait_until_it_answers("server of live availability", live_server, live)
         print(welcome(address, sign_in), flush=True)
-        raise RunError(first_that_ends({"web server": web_server, "server of live availability": live_server}))
+        servers = {"web server": web_server, "server of live availability": live_server, "worker": worker}
+        raise RunError(first_that_ends(servers))
 
 
 @dataclass(frozen=True)
@@ -242,9 +248,8 @@ def administrator() -> str:
     return "sign in as admin, with the password you set"
 
 
-# What runs beside the web server, as processes of their own in production. Models load after django.setup().
+# What runs on threads here, and as processes of their own in production. Models load after django.setup().
 BESIDE = (
-    "circulation.housekeeping.keep_house",
     "events.relay.keep_publishing",
     "events.consuming.work",
     "integrations.webhooks.delivery.keep_delivering",
@@ -253,7 +258,7 @@ BESIDE = (
 
 @contextmanager
 def work_beside() -> Iterator[None]:
-    """Housekeeping, the relay, the consumers of events and the sender of webhooks, on threads of this process."""
+    """The relay, the consumers of events and the sender of webhooks, on threads of this process."""
     stop = threading.Event()
     threads = [threading.Thread(target=import_string(name), args=[stop], name=name) for name in BESIDE]
     for thread in threads:
@@ -267,11 +272,12 @@ def work_beside() -> Iterator[None]:
 
 
 @contextmanager
-def serving(module: str, address: Address) -> Iterator[subprocess.Popen[bytes]]:
-    """A server of ours as a process of its own."""
+def running(module: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A program of ours as a process of its own."""
     server = subprocess.Popen(
-        [sys.executable, "-m", module, address.host, str(address.port)],
+        [sys.executable, "-m", module, *arguments],
         cwd=embedded.BASE_DIR,
+        stdout=subprocess.DEVNULL,  # what they have to say they say in the log
         start_new_session=True,  # Ctrl-C is for us, who then stop it in order
     )
     try:

@@ -13,6 +13,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from config import embedded
+from config.schedule import SCHEDULE
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -110,6 +111,9 @@ if not set(SELF_SERVICE_PARTS) >= SELF_SERVICE:
         f"SELF_SERVICE is true, false, or some of {', '.join(SELF_SERVICE_PARTS)}; not {_self_service!r}."
     )
 
+# After how many days is forgotten who had what. 0: never.
+HISTORY_DAYS = env.int("HISTORY_DAYS", 0, validate=Range(0, 36_500))
+
 # --- Webhooks -----------------------------------------------------------------------------------------
 
 # They go to the public internet only, and to receivers in these networks of the library's own, such as 10.0.0.0/8.
@@ -122,6 +126,7 @@ except ValueError as _error:
 # --- The project ------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
+    "config",
     "accounts",
     "events",
     "library",
@@ -144,6 +149,7 @@ INSTALLED_APPS = [
     "rest_framework_simplejwt.token_blacklist",
     "axes",
     "corsheaders",
+    "django_celery_beat",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -227,8 +233,34 @@ CACHES = {
 }
 # The streams of events. In a database that clearing the cache does not touch: unless named, the one after it.
 EVENTS_REDIS_URL = env.str("EVENTS_REDIS_URL", "") or embedded.next_database(_redis_url)
+# Who wakes workers, and whom they wake: Celery's broker. Nothing stands only there.
+CELERY_BROKER_URL = env.str("BROKER_URL", "") or embedded.for_celery(EVENTS_REDIS_URL)
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "global_keyprefix": f"{KEY_PREFIX_OF[SERVICE]}:",
+    "visibility_timeout": 600,  # seconds after which another worker is woken for what a dead one had in hand
+    "socket_connect_timeout": 0.5,
+    "socket_timeout": 0.5,
+    "max_retries": 0,  # by whoever wakes; workers go on trying
+}
 # How long what was read may be reused, in seconds. Every change drops it sooner, but for the statistics.
 CACHE_TTL = {"availability": 86_400, "book": 300, "book_list": 60, "statistics": 60}
+
+# --- What is done without being asked -------------------------------------------------------------------
+
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # for ever
+CELERY_TASK_ACKS_LATE = True  # a task of a worker that died is given to another one
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1  # what waits is for whoever is free
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 5.0  # seconds to finish in, when told to end
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False  # they need no broker
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_RESULT_EXPIRES = None  # there are no results
+CELERY_TIMEZONE = TIME_ZONE
+CELERY_BEAT_SCHEDULE = SCHEDULE
+CELERY_BEAT_SCHEDULER = "config.beat.Scheduler"
 
 # --- Live availability ----------------------------------------------------------------------------------
 
@@ -361,15 +393,17 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
+_log_level = env.str("LOG_LEVEL", "")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO" if DEBUG else "WARNING")},
+    "root": {"handlers": ["console"], "level": _log_level or ("INFO" if DEBUG else "WARNING")},
     "loggers": {
         "django": {"handlers": ["console"], "propagate": False},
         # A refusal is an answer, not a warning. What goes wrong here is logged as an error, with its trace.
         "django.request": {"level": "ERROR"},
+        "celery": {"level": _log_level or "WARNING"},  # else every round of the schedule has its lines
     },
 }

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from django_redis.exceptions import ConnectionInterrupted
+from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import RedisError
 
 logger = logging.getLogger(__name__)
@@ -16,7 +17,7 @@ T = TypeVar("T")
 
 PAUSE = 5.0  # seconds between questions to a Redis that does not answer
 
-_failures = (RedisError, ConnectionInterrupted, OSError)
+_failures = (RedisError, ConnectionInterrupted, BrokerError, OSError)
 _away = False
 _silent_until = 0.0
 

@@ -22,8 +22,8 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 COMPOSE = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
 SERVICES = yaml.safe_load(COMPOSE)["services"]
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
-# What the images of others read.
-FOREIGN = {"POSTGRES_USER", "POSTGRES_DB", "POSTGRES_INITDB_ARGS"}
+# What the images and packages of others read.
+FOREIGN = {"POSTGRES_USER", "POSTGRES_DB", "POSTGRES_INITDB_ARGS", "REMAP_SIGTERM"}
 
 
 def instruction(name):
@@ -40,6 +40,10 @@ def assert_runs(command):
         module, _, name = arguments[-1].partition(":")
         assert importlib.util.find_spec(module) is not None
         assert name == "application"
+    elif program == "celery":
+        assert shutil.which(program, path=Path(sys.executable).parent)
+        app = next(word.removeprefix("--app=") for word in arguments if word.startswith("--app="))
+        assert importlib.util.find_spec(app) is not None
     elif arguments[0] == "-m":
         assert importlib.util.find_spec(arguments[1]) is not None
     else:
@@ -52,9 +56,9 @@ def test_every_service_of_ours_runs_something_that_exists():
     of_two = {
         f"{service}{process}"
         for service in ("public", "admin")
-        for process in ("", "-relay", "-consumers", "-webhooks", "-housekeeper", "-migrate")
+        for process in ("", "-relay", "-consumers", "-webhooks", "-worker", "-beat", "-migrate")
     }
-    assert set(OURS) == {"web", "live", "housekeeper", "relay", "consumers", "webhooks", "migrate"} | of_two
+    assert set(OURS) == {"web", "live", "worker", "beat", "relay", "consumers", "webhooks", "migrate"} | of_two
     for service in OURS.values():
         assert_runs(service.get("command") or instruction("CMD"))
 

@@ -24,7 +24,7 @@ from django.utils import timezone
 
 from events.exceptions import DomainError
 from integrations.webhooks.models import Delivery, Subscription
-from integrations.webhooks.services import forget_old_deliveries, record, send
+from integrations.webhooks.services import record, send
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,6 @@ SLOW = 1000  # milliseconds of a failed attempt, after which an endpoint is left
 REST = timedelta(seconds=30)  # many dead ones would otherwise keep all threads busy
 IDLE = 0.1  # seconds between looks for what is due
 AFTER_FAILURE = 0.5  # seconds
-FORGET_EVERY = 3600.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -97,10 +96,9 @@ class Turn:
 
 
 def keep_delivering(stop: threading.Event) -> None:
-    """Send what is due, and forget what is old, until told to stop."""
+    """Send what is due, until told to stop."""
     free = threading.Semaphore(THREADS)
     is_failing = False
-    next_forgetting = 0.0
 
     def use(turn: Turn) -> None:
         try:
@@ -120,9 +118,6 @@ def keep_delivering(stop: threading.Event) -> None:
             taken, pause = None, IDLE
             try:
                 taken = Turn.take()
-                if time.monotonic() >= next_forgetting:
-                    forget_old_deliveries(at=timezone.now())
-                    next_forgetting = time.monotonic() + FORGET_EVERY
                 if is_failing:
                     logger.info("Webhooks go on.")
                 is_failing = False

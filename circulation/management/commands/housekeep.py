@@ -1,26 +1,19 @@
-"""The background process of the desk."""
+"""One sweep by hand."""
 
-import threading
-from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from circulation.housekeeping import keep_house, sweep
+from circulation.housekeeping import sweep
 
 
 class Command(BaseCommand):
-    help = "Sweeps every minute: expired holds, lines beside free copies, old answers."
-
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--once", action="store_true", help="sweep once, and end")
+    help = (
+        "Ends what was not collected or is no longer needed, and serves the lines, now. Workers do so every minute; "
+        "this is for when they cannot, as while Redis is away."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if not options["once"]:
-            keep_house(threading.Event())
-            return
         done = sweep(at=timezone.now())
-        self.stdout.write(
-            f"{done.expired} reservations expired, {done.served} copies set aside, {done.answers} old answers dropped."
-        )
+        self.stdout.write(f"{done.expired} reservations expired, {done.served} copies set aside.")

@@ -1,0 +1,14 @@
+from celery import shared_task
+from django.utils import timezone
+
+from circulation import housekeeping
+
+
+@shared_task
+def serve_lines() -> None:
+    housekeeping.sweep(at=timezone.now())
+
+
+@shared_task
+def forget_history() -> None:
+    housekeeping.forget_history(at=timezone.now())

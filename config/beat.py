@@ -1,0 +1,18 @@
+"""Beat: what must be done without being asked, when its time has come."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django_celery_beat.schedulers import DatabaseScheduler
+
+
+class Scheduler(DatabaseScheduler):  # type: ignore[misc]  # it has no types
+    """The schedule as the admin's pages have it. A row that is not there yet comes from `config/schedule.py`.
+
+    By itself django-celery-beat would write over what was changed in the admin, at every start.
+    """
+
+    def update_from_dict(self, mapping: dict[str, Any]) -> None:
+        known = set(self.Model.objects.filter(name__in=mapping).values_list("name", flat=True))
+        super().update_from_dict({name: entry for name, entry in mapping.items() if name not in known})

@@ -1,0 +1,52 @@
+"""What is done without being asked, and when: the schedule that a new database begins with.
+
+Afterwards it is the one in the admin, under “Periodic tasks”. Times of day are in the library's time zone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery.schedules import crontab, schedule
+
+MINUTE = 60  # seconds
+
+
+def every(seconds: int, task: str, description: str) -> dict[str, Any]:
+    """A round that was not run before the next one is due is left out."""
+    return _entry(task, schedule(seconds), description, expires=seconds)
+
+
+def daily(time: str, task: str, description: str) -> dict[str, Any]:
+    """At this time, such as 03:30. Run late, but not a day late."""
+    hour, minute = time.split(":")
+    return _entry(task, crontab(hour=hour, minute=minute), description, expires=12 * 60 * MINUTE)
+
+
+def _entry(task: str, when: Any, description: str, *, expires: int) -> dict[str, Any]:
+    return {"task": task, "schedule": when, "description": description, "options": {"expire_seconds": expires}}
+
+
+SCHEDULE = {
+    "Serve the lines": every(
+        MINUTE,
+        "circulation.tasks.serve_lines",
+        "Ends what was not collected or is no longer needed, and offers the copies to those next in line.",
+    ),
+    "Forget old answers": every(
+        60 * MINUTE,
+        "events.tasks.forget_answers_and_publications",
+        "Drops answers under an Idempotency-Key after a day, and what the stream of events no longer repeats.",
+    ),
+    "Forget old sign-ins": daily(
+        "03:10", "accounts.tasks.forget_sign_ins", "Drops sessions and tokens that have expired, and failed sign-ins."
+    ),
+    "Forget who had what": daily(
+        "03:20",
+        "circulation.tasks.forget_history",
+        "Anonymises what ended longer ago than HISTORY_DAYS, if that is set.",
+    ),
+    "Forget old webhook deliveries": daily(
+        "03:30", "integrations.webhooks.tasks.forget_deliveries", "Drops the log of deliveries after 30 days."
+    ),
+}

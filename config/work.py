@@ -1,0 +1,37 @@
+"""The worker of `make run`, with beat: Celery, which ends with the process that started it.
+
+Production runs `celery` itself, see docker-compose.yml.
+"""
+
+import os
+import warnings
+
+# Told to end, a worker waits for what it has in hand, but not for ever: whatever is cut off begins again elsewhere.
+os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+from typing import Any
+
+from celery.exceptions import SecurityWarning
+from celery.signals import beat_embedded_init
+
+from config.celery import app
+from config.web import stop_with_parent
+
+PROCESSES = 2  # so that a long job leaves one for the rest
+GRACE = 8  # seconds; CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT is shorter
+
+
+@beat_embedded_init.connect
+def end_with_the_worker(**_: Any) -> None:
+    stop_with_parent(GRACE)  # the other processes of a worker do so by themselves
+
+
+def main() -> None:
+    stop_with_parent(GRACE)
+    warnings.simplefilter("ignore", SecurityWarning)  # as root, as the rest of `make run`
+    app.Worker(beat=True, concurrency=PROCESSES, quiet=True, without_gossip=True, without_mingle=True).start()
+
+
+if __name__ == "__main__":
+    main()
