@@ -16,7 +16,7 @@ from django.utils import timezone
 from circulation import copies as moves
 from circulation import members
 from circulation.copies import Moved
-from circulation.models import CirculationEvent, Loan
+from circulation.models import CirculationEvent, DayFigures, Loan
 from events.admin import EventLog, ReadOnlyAdmin, ReadOnlyInline
 from events.operations import Operation
 from library import search
@@ -350,6 +350,14 @@ class LoanFilter(admin.SimpleListFilter):
             case "returned":
                 return loans.filter(returned_at__isnull=False)
         return loans
+
+
+@admin.register(DayFigures)
+class DayFiguresAdmin(ReadOnlyAdmin):
+    """What happened day by day, and how things stood when each ended."""
+
+    list_display = ["day", "loans", "returns", "open_loans", "overdue", "waiting", "ready"]
+    date_hierarchy = "day"
 
 
 @admin.register(Loan)

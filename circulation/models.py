@@ -97,3 +97,26 @@ class CirculationEvent(Event):
 
     class Meta:
         proxy = True
+
+
+class DayFigures(models.Model):
+    """A day in the library's time zone: what happened on it, and how things stood when it ended.
+
+    How they stood is empty where nobody counted within hours of its end.
+    """
+
+    day = models.DateField()
+    loans = models.PositiveIntegerField()
+    returns = models.PositiveIntegerField()
+    open_loans = models.PositiveIntegerField(null=True)
+    overdue = models.PositiveIntegerField(null=True)
+    waiting = models.PositiveIntegerField(null=True)
+    ready = models.PositiveIntegerField(null=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "figures by day"
+        ordering = ["-day"]
+        constraints = [models.UniqueConstraint(fields=["day"], name="one_row_per_day")]
+
+    def __str__(self) -> str:
+        return str(self.day)

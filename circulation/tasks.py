@@ -1,12 +1,17 @@
 from celery import shared_task
 from django.utils import timezone
 
-from circulation import housekeeping
+from circulation import housekeeping, statistics
 
 
 @shared_task
 def serve_lines() -> None:
     housekeeping.sweep(at=timezone.now())
+
+
+@shared_task
+def count_days() -> None:
+    statistics.count_days(at=timezone.now())
 
 
 @shared_task

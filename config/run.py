@@ -74,12 +74,13 @@ def run() -> None:
     database.close_pool()
     with (
         work_beside(),
-        running("config.work") as worker,
+        running("config.work", says=subprocess.PIPE) as worker,
         running("config.live", live.host, str(live.port)) as live_server,
         running("config.web", address.host, str(address.port)) as web_server,
     ):
         wait_until_it_answers("web server", web_server, address)
         wait_until_it_answers("server of live availability", live_server, live)
+        wait_until_it_says_so("worker", worker)
         print(welcome(address, sign_in), flush=True)
         servers = {"web server": web_server, "server of live availability": live_server, "worker": worker}
         raise RunError(first_that_ends(servers))
@@ -272,12 +273,12 @@ def work_beside() -> Iterator[None]:
 
 
 @contextmanager
-def running(module: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A program of ours as a process of its own."""
+def running(module: str, *arguments: str, says: int = subprocess.DEVNULL) -> Iterator[subprocess.Popen[bytes]]:
+    """A program of ours as a process of its own. What goes wrong stands in the log, on standard error."""
     server = subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
         cwd=embedded.BASE_DIR,
-        stdout=subprocess.DEVNULL,  # what they have to say they say in the log
+        stdout=says,
         start_new_session=True,  # Ctrl-C is for us, who then stop it in order
     )
     try:
@@ -306,6 +307,12 @@ def wait_until_it_answers(name: str, server: subprocess.Popen[bytes], address: A
             return
         time.sleep(0.05)
     raise RunError(f"The {name} does not start: see above (exit code {server.returncode}).")
+
+
+def wait_until_it_says_so(name: str, program: subprocess.Popen[bytes]) -> None:
+    assert program.stdout is not None
+    if not program.stdout.readline():
+        raise RunError(f"The {name} does not start: see above (exit code {program.wait()}).")
 
 
 def answers(address: Address) -> bool:

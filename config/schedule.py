@@ -33,6 +33,9 @@ SCHEDULE = {
         "circulation.tasks.serve_lines",
         "Ends what was not collected or is no longer needed, and offers the copies to those next in line.",
     ),
+    "Count the day": daily(
+        "00:10", "circulation.tasks.count_days", "Keeps the figures of the day that ended, for the statistics."
+    ),
     "Forget old answers": every(
         60 * MINUTE,
         "events.tasks.forget_answers_and_publications",

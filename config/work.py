@@ -12,6 +12,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 from typing import Any
 
+from celery import bootsteps
 from celery.exceptions import SecurityWarning
 from celery.signals import beat_embedded_init
 
@@ -27,7 +28,17 @@ def end_with_the_worker(**_: Any) -> None:
     stop_with_parent(GRACE)  # the other processes of a worker do so by themselves
 
 
+class SaysSo(bootsteps.StartStopStep):
+    """A line on standard output once its processes run: told to end before that, Celery stumbles."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def start(self, parent: Any) -> None:
+        print("running", flush=True)
+
+
 def main() -> None:
+    app.steps["worker"].add(SaysSo)
     stop_with_parent(GRACE)
     warnings.simplefilter("ignore", SecurityWarning)  # as root, as the rest of `make run`
     app.Worker(beat=True, concurrency=PROCESSES, quiet=True, without_gossip=True, without_mingle=True).start()

@@ -13,7 +13,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
-from circulation.statistics import statistics
+from circulation.statistics import DAYS, LONGEST, statistics
 from library import cache
 from library.api.operations import OperationView
 from rest.answers import Answer
@@ -25,6 +25,10 @@ class DayFiguresOut(serializers.Serializer[Any]):
     day = serializers.DateField()
     loans = serializers.IntegerField()
     returns = serializers.IntegerField()
+    open_loans = serializers.IntegerField(allow_null=True, help_text="When the day ended. Null where nobody counted.")
+    overdue = serializers.IntegerField(allow_null=True, help_text="Likewise, as the two that follow.")
+    waiting = serializers.IntegerField(allow_null=True)
+    ready = serializers.IntegerField(allow_null=True)
 
 
 class TopTitleOut(serializers.Serializer[Any]):
@@ -41,7 +45,7 @@ class LongLineOut(serializers.Serializer[Any]):
 
 class StatisticsOut(serializers.Serializer[Any]):
     as_of = serializers.DateTimeField(help_text="When they were counted: up to a minute ago.")
-    since = serializers.DateTimeField()
+    since = serializers.DateTimeField(help_text="From when on days are listed.")
     days = DayFiguresOut(many=True)
     top_titles = TopTitleOut(many=True)
     longest_lines = LongLineOut(many=True)
@@ -54,27 +58,41 @@ class StatisticsOut(serializers.Serializer[Any]):
     turnover = serializers.FloatField(help_text="Loans of the last 30 days per copy.")
 
 
+class StatisticsQuery(serializers.Serializer[Any]):
+    days = serializers.IntegerField(min_value=DAYS, max_value=LONGEST, default=DAYS, help_text="How many to list.")
+
+
 class Statistics(OperationView):
     tag = "circulation"
 
     @endpoint(
         name="statistics",
-        summary="Figures of the last 30 days, and how things stand now",
-        description="`?format=csv` gives the days as a table: `day,loans,returns`.",
-        table="day,loans,returns\r\n2026-03-11,31,27\r\n",
+        summary="Figures of the last days, and how things stand now",
+        description=(
+            "`?format=csv` gives the days as a table. Days on which nothing was lent or returned are left out. Longest "
+            "lines and most wanted titles are of now and of the last 30 days, however many days are listed."
+        ),
+        table="day,loans,returns,open_loans,overdue,waiting,ready\r\n2026-03-11,31,27,214,9,40,12\r\n",
+        query=[StatisticsQuery],
         answers={200: StatisticsOut},
     )
     def get(self, request: Request) -> HttpResponseBase:
         form = request.query_params.get("format", "json")
         if form not in ("json", "csv"):
             raise ValidationError({"format": ["Write json or csv."]})
-        figures = cache.read("statistics", "statistics", lambda: shown(StatisticsOut, statistics(at=timezone.now())))
+        days = self.query(StatisticsQuery)["days"]
+        figures = cache.read(
+            "statistics",
+            "statistics",
+            lambda: shown(StatisticsOut, statistics(at=timezone.now(), days=days)),
+            name=str(days),
+        )
         return Answer(figures) if form == "json" else _table(figures["days"])
 
 
 def _table(days: list[dict[str, Any]]) -> HttpResponse:
     text = io.StringIO()
-    table = csv.DictWriter(text, ["day", "loans", "returns"])
+    table = csv.DictWriter(text, list(DayFiguresOut().fields))
     table.writeheader()
     table.writerows(days)
     headers = {"Content-Disposition": 'attachment; filename="loans-per-day.csv"'}

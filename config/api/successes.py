@@ -177,7 +177,17 @@ DATA: dict[str, Any] = {
     "Statistics": {
         "as_of": "2026-03-11T17:00:00Z",
         "since": "2026-02-10T00:00:00Z",
-        "days": [{"day": "2026-03-11", "loans": 31, "returns": 27}],
+        "days": [
+            {
+                "day": "2026-03-11",
+                "loans": 31,
+                "returns": 27,
+                "open_loans": 214,
+                "overdue": 9,
+                "waiting": 40,
+                "ready": 12,
+            }
+        ],
         "top_titles": [{"book_id": 1, "title": "Middlemarch", "loans": 9}],
         "longest_lines": [{"book_id": 1, "title": "Middlemarch", "waiting": 3}],
         "titles": 1200,

@@ -1,9 +1,11 @@
 """A small library with a row in every table."""
 
+from datetime import timedelta
+
 from django.db.models import Model
 
 from accounts.models import APIKey, FailedSignIn, User
-from circulation.models import CirculationEvent, Loan
+from circulation.models import CirculationEvent, DayFigures, Loan
 from events.models import Consumer, Event, FailedMessage, PendingEvent, Publication, Relay, StoredAnswer
 from integrations.webhooks.models import Delivery, Subscription
 from library.models import Book, Branch, Copy, LoanPolicy, Member, MemberCategory
@@ -41,6 +43,7 @@ MODELS = [
     MemberCategory,
     Reservation,
     CirculationEvent,
+    DayFigures,
     Loan,
     Subscription,
     Delivery,
@@ -70,6 +73,7 @@ def stock(count: int = 1) -> None:
         Delivery.objects.create(
             subscription=WebhookFactory(key=KeyFactory()), event_id=1, type="book.updated", body="{}"
         )
+        DayFigures.objects.create(day=NOW.date() + timedelta(days=DayFigures.objects.count()), loans=1, returns=1)
         key = f"{StoredAnswer.objects.count()}"
         StoredAnswer.objects.create(caller="open desk", key=key, fingerprint="", status=201, body=b"the secret answer")
 

@@ -6,14 +6,13 @@ from datetime import timedelta
 import pytest
 from django.core.management import call_command
 from django.db import connection
-from django.utils import timezone
 
-from circulation.housekeeping import Swept, keep_house, stranded, sweep
+from circulation.housekeeping import Swept, forget_history, stranded, sweep
 from circulation.members import settle_lines_of
-from events.models import StoredAnswer
+from circulation.models import Loan
 from library.models import Copy, Member
 from reservations.models import Reservation
-from tests.factories import NOW, BookFactory, CopyFactory, MemberFactory, ReservationFactory
+from tests.factories import NOW, BookFactory, CopyFactory, LoanFactory, MemberFactory, ReservationFactory
 
 LATER = NOW + timedelta(days=30)
 
@@ -29,7 +28,7 @@ def test_a_hold_that_was_not_collected_expires_and_the_next_in_line_is_served():
     hold = ReservationFactory(ready=True)
     following = ReservationFactory(book=hold.book)
 
-    assert sweep(at=LATER) == Swept(expired=1, served=0, answers=0)
+    assert sweep(at=LATER) == Swept(expired=1, served=0)
     hold.refresh_from_db()
     following.refresh_from_db()
     assert (hold.status, hold.closed_at) == ("expired", LATER)
@@ -52,7 +51,7 @@ def test_whoever_waits_beside_a_free_copy_is_served():
     reservation = stranded_reservation()
 
     assert stranded(at=NOW) == [reservation.book_id]
-    assert sweep(at=NOW) == Swept(expired=0, served=1, answers=0)
+    assert sweep(at=NOW) == Swept(expired=0, served=1)
     reservation.refresh_from_db()
     assert reservation.status == "ready"
     assert stranded(at=NOW) == []
@@ -76,22 +75,12 @@ def test_somebody_unblocked_is_served_at_once():
 
 
 @pytest.mark.django_db
-def test_answers_are_kept_for_a_day():
-    common = {"caller": "open desk", "fingerprint": "", "status": 201, "body": b""}
-    StoredAnswer.objects.create(key="old", created_at=NOW - timedelta(hours=24, seconds=1), **common)
-    StoredAnswer.objects.create(key="young", created_at=NOW - timedelta(hours=23, minutes=59), **common)
-
-    assert sweep(at=NOW).answers == 1
-    assert [answer.key for answer in StoredAnswer.objects.all()] == ["young"]
-
-
-@pytest.mark.django_db
 def test_a_second_sweep_finds_nothing_left():
     ReservationFactory(ready=True)
     stranded_reservation()
     sweep(at=LATER)
 
-    assert sweep(at=LATER) == Swept(expired=0, served=0, answers=0)
+    assert sweep(at=LATER) == Swept(expired=0, served=0)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -117,30 +106,30 @@ def test_two_sweeps_at_once_do_everything_once():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_background_process_sweeps_until_it_is_stopped():
-    reservation = stranded_reservation()
-    stop = threading.Event()
-
-    def run():
-        keep_house(stop)
-        connection.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    give_up = timezone.now() + timedelta(seconds=20)
-    while timezone.now() < give_up and Reservation.objects.get(pk=reservation.pk).status != "ready":
-        stop.wait(0.05)
-    stop.set()
-    thread.join(10)
-
-    assert not thread.is_alive()
-    assert Reservation.objects.get(pk=reservation.pk).status == "ready"
-
-
-@pytest.mark.django_db(transaction=True)
 def test_the_command_does_it_once_and_says_what(capsys):
     CopyFactory()
     stranded_reservation()
 
-    call_command("housekeep", "--once")
-    assert capsys.readouterr().out == "0 reservations expired, 1 copies set aside, 0 old answers dropped.\n"
+    call_command("housekeep")
+    assert capsys.readouterr().out == "0 reservations expired, 1 copies set aside.\n"
+
+
+@pytest.mark.django_db
+def test_history_is_forgotten_after_the_days_that_are_set(settings):
+    settings.HISTORY_DAYS = 30
+    old, young = (
+        LoanFactory(lent_at=NOW - timedelta(days=90), returned=True, returned_at=NOW - timedelta(days=days))
+        for days in (31, 29)
+    )
+
+    forget_history(at=NOW)
+    assert set(Loan.objects.filter(member=None)) == {old}
+    assert set(Loan.objects.exclude(member=None)) == {young}
+
+
+@pytest.mark.django_db
+def test_history_is_kept_for_ever_unless_days_are_set():
+    LoanFactory(lent_at=NOW - timedelta(days=9000), returned=True, returned_at=NOW - timedelta(days=8999))
+
+    forget_history(at=NOW)
+    assert not Loan.objects.filter(member=None).exists()

@@ -10,6 +10,7 @@ from circulation.models import Loan
 from circulation.statistics import statistics
 from events.models import PendingEvent
 from events.relay import BATCH, relay_pending
+from events.retention import forget_old_answers
 from library.models import LoanPolicy
 from reservations import availability, titles
 from reservations import services as line
@@ -253,9 +254,16 @@ def test_the_sweep_finds_what_it_looks_for_by_indexes():
         swept = housekeeping.sweep(at=now())
 
     assert swept.expired == 0
-    wanted = {"reservation_on_shelf", "reservation_needed_by", "live_reservation", "copy_of_book", "answer_by_age"}
+    wanted = {"reservation_on_shelf", "reservation_needed_by", "live_reservation", "copy_of_book"}
     assert wanted <= plans.indexes, str(plans)
     assert plans.scanned == set(), str(plans)
+
+
+def test_old_answers_are_found_by_their_age():
+    with explaining() as plans:
+        forget_old_answers(at=now())
+
+    assert (plans.indexes, plans.scanned) == ({"answer_by_age"}, set()), str(plans)
 
 
 def test_what_has_lapsed_is_found_among_120_000_reservations():
@@ -276,7 +284,7 @@ def test_statistics_read_what_they_count():
         statistics(at=now())
 
     assert "loan_by_date" in plans.indexes, str(plans)
-    assert plans.scanned <= {"library_book", "library_copy", "circulation_loan"}, str(plans)
+    assert plans.scanned <= {"library_book", "library_copy", "circulation_loan", "circulation_dayfigures"}, str(plans)
 
 
 def test_deleting_a_member_reads_all_copies_and_a_days_answers():
