@@ -52,13 +52,13 @@ def run(progress: Progress) -> report.Results:
             desk.measure(results.desk, postgres, connection, web, closed, turn, progress)
             reading.measure(results.reading, web, bare, turn, progress)
         progress.step("memory; is the library still sound?")
-        housekeeper = stack.enter_context(places.housekeeper())
+        worker = stack.enter_context(places.worker())
         stack.enter_context(places.relay())
         places.manage("check_invariants")
         places.wait_until_all_is_published(connection)
         results.memory = [
             *processes.costs(web.process, "web server"),
-            *processes.costs(housekeeper, "housekeeper"),
+            *processes.costs(worker, "worker, with beat"),
             *processes.costs(places.postmaster(postgres), "PostgreSQL"),
             *processes.costs(_valkey(), "Valkey"),
         ]

@@ -179,9 +179,11 @@ def live_server() -> Iterator[Web]:
 
 
 @contextmanager
-def housekeeper() -> Iterator[int]:
-    """What sweeps up in production. Gives its process id."""
-    with running([sys.executable, "manage.py", "housekeep"]) as process:
+def worker() -> Iterator[int]:
+    """What does in production what nobody waits for, with beat. Gives its process id."""
+    with running(
+        [sys.executable, "-m", "celery", "--app=config.celery", "worker", "--beat", "--concurrency=2"]
+    ) as process:
         yield process.pid
 
 

@@ -227,12 +227,13 @@ def _other(results: Results) -> str:
 
 
 def _memory(costs: Sequence[Cost]) -> str:
-    rows = [(cost.name, _mb(cost.pss), _mb(cost.rss)) for cost in costs if cost.name in ("web server", "housekeeper")]
+    ours = [cost for cost in costs if cost.name not in ("PostgreSQL", "Valkey")]
+    rows = [(cost.name, _mb(cost.pss), _mb(cost.rss)) for cost in ours]
     for name in ("PostgreSQL", "Valkey"):
         parts = [cost for cost in costs if cost.name == name]
         rows.append((f"{name}, {len(parts)} {'process' if len(parts) == 1 else 'processes'}", _mb(_pss(parts)), ""))
     rows.append(("everything together", _mb(_pss(costs)), ""))
-    python = max(cost.pss for cost in costs if cost.name in ("web server", "housekeeper"))
+    python = max(cost.pss for cost in ours)
     met = _met(python < GOAL_MEMORY, f"no process of ours above {_mb(GOAL_MEMORY)} MB:")
     return f"""## Memory after the load, in MB
 
