@@ -62,6 +62,25 @@ def test_pages_may_listen_where_the_web_server_sends_them(monkeypatch, live, sou
     assert policy.endswith(f"; connect-src {sources}")
 
 
+@pytest.mark.parametrize(
+    ("variables", "broker"),
+    [
+        ({"EVENTS_REDIS_URL": "unix:///run/valkey.sock?db=2"}, "redis+socket:///run/valkey.sock?virtual_host=2"),
+        ({"EVENTS_REDIS_URL": "", "REDIS_URL": "redis://cache:6379/1"}, "redis://cache:6379/2"),
+        ({"BROKER_URL": "rediss://broker:6380/0"}, "rediss://broker:6380/0"),
+    ],
+)
+def test_workers_are_woken_where_the_streams_are_unless_it_is_said(monkeypatch, variables, broker):
+    assert read(monkeypatch, **variables)["CELERY_BROKER_URL"] == broker
+
+
+@pytest.mark.parametrize(("service", "prefix"), [("all", "desk:"), ("public", "desk-public:"), ("admin", "desk-admin:")])
+def test_each_of_two_services_wakes_workers_of_its_own(monkeypatch, service, prefix):
+    found = read(monkeypatch, SERVICE=service, CACHE_KEY_PREFIX="desk")
+
+    assert found["CELERY_BROKER_TRANSPORT_OPTIONS"]["global_keyprefix"] == prefix
+
+
 def test_behind_https_cookies_are_for_https_only(monkeypatch):
     found = read(monkeypatch, HTTPS="true")
 
@@ -116,6 +135,7 @@ def test_what_does_not_fit_is_refused(monkeypatch, variables, told):
         ("TRUSTED_PROXIES", ["-1", "11", "x"]),
         ("DATABASE_POOL_SIZE", ["0", "x"]),
         ("LIVE_LISTENERS", ["0", "60001", "x"]),
+        ("HISTORY_DAYS", ["-1", "36501", "x"]),
         ("HTTPS", ["perhaps"]),
     ],
 )
