@@ -1,6 +1,6 @@
 """What is done without being asked, and when: the schedule that a new database begins with.
 
-Afterwards it is the one in the admin, under “Periodic tasks”. Times of day are in the library's time zone.
+Afterwards it is the one that admins have under “Periodic tasks”. Times of day are in the library's time zone.
 """
 
 from __future__ import annotations
