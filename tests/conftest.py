@@ -16,3 +16,8 @@ def pytest_xdist_make_scheduler(config, log):
             return "plans" if nodeid.startswith("tests/plans/") else nodeid
 
     return Spread(config, log)
+
+
+def pytest_collection_modifyitems(items):
+    """The long ones first, so that at the end no process works alone."""
+    items.sort(key=lambda item: not (item.nodeid.startswith("tests/plans/") or "slow" in item.keywords))

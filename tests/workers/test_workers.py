@@ -92,11 +92,12 @@ def test_a_worker_is_woken_after_the_commit_and_not_without_one():
 
 
 def test_two_workers_on_the_same_sweep_killed_and_flushed_do_everything_once(broker):
-    every_second("Serve the lines")
     lines = [lapsed_line() for _ in range(60)]
     chance = random.Random(7)
 
     with worker() as first, worker(*ONE_WORKER) as second:
+        assert soon(lambda: all(len(psutil.Process(one.pid).children()) >= 2 for one in (first, second)))
+        every_second("Serve the lines")
         for _ in range(20):
             wake(serve_lines)
         assert soon(lambda: Reservation.objects.filter(status="expired").exists())
