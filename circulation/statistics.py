@@ -57,7 +57,7 @@ def count_days(*, at: datetime) -> None:
     counted = DayFigures.objects.order_by("-day").first()
     first = min(today - timedelta(days=DAYS), counted.day if counted else _first_day(today))
     began = timezone.make_aware(datetime.combine(first, time()))
-    lent, returned = _by_day("lent_at", began, midnight), _by_day("returned_at", began, midnight)
+    lent, returned = _by_day("lent_at", began), _by_day("returned_at", began)
     figures = [
         DayFigures(day=day, loans=lent.get(day, 0), returns=returned.get(day, 0))
         for day in (first + timedelta(days=n) for n in range((today - first).days))
@@ -111,9 +111,6 @@ def _most(rows: QuerySet[Any], name: str) -> list[dict[str, Any]]:
     return [{"book_id": book_id, "title": titles[book_id], name: n} for book_id, n in most.items()]
 
 
-def _by_day(field: str, since: datetime, until: datetime | None = None) -> dict[date, int]:
-    when = Q(**{f"{field}__gte": since})
-    if until is not None:
-        when &= Q(**{f"{field}__lt": until})
-    rows = Loan.objects.filter(when).values(day=TruncDate(field)).annotate(n=Count("pk"))
+def _by_day(field: str, since: datetime) -> dict[date, int]:
+    rows = Loan.objects.filter(Q(**{f"{field}__gte": since})).values(day=TruncDate(field)).annotate(n=Count("pk"))
     return {row["day"]: row["n"] for row in rows.order_by("day")}

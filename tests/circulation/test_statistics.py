@@ -151,13 +151,14 @@ def test_days_that_nobody_counted_are_counted_later_but_not_how_things_stood():
 def test_counting_again_takes_in_what_came_later_with_a_date_of_the_past():
     count_days(at=MIDNIGHT)
     LoanFactory(lent_at=MIDNIGHT - timedelta(hours=1))
-    LoanFactory(lent_at=MIDNIGHT - timedelta(days=20))
+    LoanFactory(lent_at=MIDNIGHT - timedelta(days=20), returned=True, returned_at=MIDNIGHT - timedelta(days=9))
 
+    count_days(at=MIDNIGHT + timedelta(hours=1))
     count_days(at=MIDNIGHT + timedelta(days=1))
 
     rows = counted()
     assert (rows[date(2026, 3, 2)].loans, rows[date(2026, 3, 2)].open_loans) == (1, 0)
-    assert rows[date(2026, 2, 11)].loans == 1
+    assert (rows[date(2026, 2, 11)].loans, rows[date(2026, 2, 22)].returns) == (1, 1)
 
 
 def test_days_are_those_of_the_librarys_time_zone_when_they_are_counted(settings):

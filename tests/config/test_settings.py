@@ -74,7 +74,9 @@ def test_workers_are_woken_where_the_streams_are_unless_it_is_said(monkeypatch, 
     assert read(monkeypatch, **variables)["CELERY_BROKER_URL"] == broker
 
 
-@pytest.mark.parametrize(("service", "prefix"), [("all", "desk:"), ("public", "desk-public:"), ("admin", "desk-admin:")])
+@pytest.mark.parametrize(
+    ("service", "prefix"), [("all", "desk:"), ("public", "desk-public:"), ("admin", "desk-admin:")]
+)
 def test_each_of_two_services_wakes_workers_of_its_own(monkeypatch, service, prefix):
     found = read(monkeypatch, SERVICE=service, CACHE_KEY_PREFIX="desk")
 
