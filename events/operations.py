@@ -31,6 +31,7 @@ refusal_of_constraint: dict[str, Callable[[], DomainError]] = {}
 
 
 _rehearsing: ContextVar[bool] = ContextVar("rehearsing", default=False)
+_together: ContextVar[bool] = ContextVar("together", default=False)
 
 
 @contextmanager
@@ -61,6 +62,20 @@ def undone() -> Iterator[None]:
 
 def is_rehearsing() -> bool:
     return _rehearsing.get()
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Inside, operations are steps of one transaction: at its end all of them take effect, or none does.
+
+    What they lock stays locked until then. Where PostgreSQL asks for another try, all of it must begin again.
+    """
+    token = _together.set(True)
+    try:
+        with transaction.atomic(durable=True):
+            yield
+    finally:
+        _together.reset(token)
 
 
 class Restart(Exception):
@@ -121,9 +136,8 @@ class Operation(Generic[P, R]):
         self.__wrapped__ = function
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        if _rehearsing.get():
-            with transaction.atomic():
-                return self._function(*args, **kwargs)
+        if _rehearsing.get() or _together.get():
+            return _as_a_step(lambda: self._function(*args, **kwargs))
         return _in_transaction(lambda: self._function(*args, **kwargs))
 
     def answered(self, key: Key, render: Callable[[R], Bytes], *args: P.args, **kwargs: P.kwargs) -> Bytes:
@@ -165,6 +179,17 @@ class Operation(Generic[P, R]):
 def operation(function: Callable[P, R]) -> Operation[P, R]:
     """Make an entry service of a function. See `Operation`."""
     return Operation(function)
+
+
+def _as_a_step(run: Callable[[], R]) -> R:
+    """Run inside the transaction of others, which goes on without it if it is refused."""
+    try:
+        with transaction.atomic():
+            return run()
+    except IntegrityError as error:
+        if refuse := refusal_of_constraint.get(constraint_of(error) or ""):
+            raise refuse() from error
+        raise
 
 
 def _in_transaction(run: Callable[[], R]) -> R:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -147,38 +148,56 @@ def load(
     goes on from there.
     """
     report = Report(tell)
-    loading = _Loading(kind, report, table or kind.table, at)
+    loading = Loading(kind, report, table or kind.table, at)
     waiting = iter(items)
     while some := list(islice(waiting, BATCH)):
         report.flush()
-        reset_queries()  # with DEBUG Django keeps them all
-        for batch in loading.batches(some):
-            loading.take(batch)
+        loading.take_in(some)
         progress(len(some))
     loading.note_others()
     report.flush()
     return report
 
 
-class _Loading(Generic[R, K]):
-    """From items to records, each key once, and of records to what became of them."""
+class Loading(Generic[R, K]):
+    """From items to records, each key once, and of records to what became of them.
 
-    def __init__(self, kind: Kind[R, K], report: Report, table: str, at: datetime) -> None:
+    `lines` and `others` are all that it remembers of what it took in: with them, and with the counts of its report,
+    another one goes on where it was.
+    """
+
+    def __init__(
+        self,
+        kind: Kind[R, K],
+        report: Report,
+        table: str,
+        at: datetime,
+        *,
+        lines: dict[int, int] | None = None,
+        others: dict[str, list[int]] | None = None,
+    ) -> None:
         self._kind, self._report, self._table, self._at = kind, report, table, at
-        # Where each key stands that was taken in, by its hash: a million of them must not take much memory.
-        self._lines: dict[int, int] = {}
-        self._others: dict[str, list[int]] = {}  # tables: their first line, and how many rows they have
+        # Where each key stands that was taken in, by its digest: a million of them must not take much memory.
+        self.lines: dict[int, int] = {} if lines is None else lines
+        # Tables: their first line, and how many rows they have.
+        self.others: dict[str, list[int]] = {} if others is None else others
+
+    def take_in(self, some: Iterable[Item]) -> None:
+        """Take in what is sound of these items, which follow those before."""
+        reset_queries()  # with DEBUG Django keeps them all
+        for batch in self.batches(some):
+            self.take(batch)
 
     def batches(self, items: Iterable[Item]) -> Iterator[list[R]]:
         """Each must be taken before the next is asked for, because it may repeat a key that was refused."""
         batch: dict[int, R] = {}
         weight = 0
         for record in self._kind.in_order(self._records(items)):
-            key = hash(record.key)
+            key = _digest(record.key)
             if batch and (key in batch or weight + self._kind.weight(record) > 10 * BATCH):
                 yield list(batch.values())
                 batch, weight = {}, 0
-            if (line := self._lines.get(key)) is not None:
+            if (line := self.lines.get(key)) is not None:
                 self._refuse(record, f"{self._kind.shown(record)} stands in line {line} already.", seen=True)
                 continue
             batch[key] = record
@@ -194,7 +213,7 @@ class _Loading(Generic[R, K]):
                 self._take(record, known)
 
     def note_others(self) -> None:
-        for table, (line, count) in self._others.items():
+        for table, (line, count) in self.others.items():
             self._report.note(line, f"Rows for table {table} are not for {self._table}: {count} left out.")
 
     def _records(self, items: Iterable[Item]) -> Iterator[R]:
@@ -202,7 +221,7 @@ class _Loading(Generic[R, K]):
             if isinstance(item, Note):
                 self._report.note(item.line, item.text)
             elif item.table is not None and item.table != self._table:
-                self._others.setdefault(item.table, [item.line, 0])[1] += 1
+                self.others.setdefault(item.table, [item.line, 0])[1] += 1
             elif isinstance(item, Refused):
                 self._report.refuse(item)
             else:
@@ -254,10 +273,15 @@ class _Loading(Generic[R, K]):
             self._count(record, taken)
 
     def _count(self, record: R, taken: Taken) -> None:
-        self._lines[hash(record.key)] = record.row.line
+        self.lines[_digest(record.key)] = record.row.line
         self._report.count(record, taken)
 
     def _refuse(self, record: R, reason: str, *, seen: bool = False) -> None:
         if not seen:  # else the first one, which has the same key, did go in
             self._kind.turned_away(record)
         self._report.refuse(Refused(record.row.line, reason, row=record.row))
+
+
+def _digest(key: Hashable) -> int:
+    """The same in every process, as `hash` is not, in 64 bits."""
+    return int.from_bytes(hashlib.blake2b(repr(key).encode(), digest_size=8).digest(), signed=True)
