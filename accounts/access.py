@@ -3,7 +3,7 @@
 What is done for those who are in also depends on who they are, and the endpoints see to it. Overriding a rule,
 rehearsing an enrolment, who has a copy, and who is next in line for a returned one, are for staff. People see and
 revoke their own API keys, admins everybody's; and nobody gives a key more than they may do themselves. An API key sees
-the webhooks that it made, an admin everybody's.
+the webhooks that it made, an admin everybody's. Jobs are seen and cancelled by whoever asked for them, and by admins.
 
 `who`     the least that one must be. Each role may do what those before may.
           anyone     without signing in
@@ -12,7 +12,8 @@ the webhooks that it made, an admin everybody's.
           staff      librarians, and admins
           named      staff who have signed in: not whoever comes to an open desk
           admin      admins
-`scope`   what an API key must be good for; `any` key, or `no` key at all. Who signed in needs none.
+`scope`   what an API key must be good for; `any` key, or `no` key at all. Who signed in needs none. Of two scopes one
+          will do to come in; what is asked for then decides which.
 `as`      of a member's own rows, the part of SELF_SERVICE that must be on; of others, nothing.
 `rate`    which of the caller's allowances it counts against, see THROTTLE_RATES.
 `service` which of two services has it, where there are two.
@@ -97,6 +98,15 @@ POST    api/reservations/<id:reservation_id>/reorder/        staff    circulatio
 POST    api/reservations/<id:reservation_id>/fulfill/        own      circulation:write  borrow    write    public
 GET     api/statistics/                                      staff    circulation:read   -         read     public
 
+POST    api/imports/                                         staff    catalogue:write,members:write - write both
+POST    api/exports/                                         admin    admin              -         write    both
+POST    api/anonymisations/                                  admin    admin              -         write    public
+GET     api/jobs/                                            staff    any                -         read     both
+GET     api/jobs/<id:job_id>/                                staff    any                -         read     both
+POST    api/jobs/<id:job_id>/cancel/                         staff    any                -         write    both
+GET     api/jobs/<id:job_id>/result/                         staff    any                -         read     both
+GET     api/jobs/<id:job_id>/errors/                         staff    any                -         read     both
+
 GET     api/webhooks/                                        admin    circulation:read   -         read     both
 POST    api/webhooks/                                        admin    circulation:read   -         write    both
 GET     api/webhooks/<id:webhook_id>/                        admin    circulation:read   -         read     both
@@ -141,6 +151,11 @@ class Rule:
     self_service: str | None
     rate: str
     service: str
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The scopes of which an API key needs one."""
+        return () if self.scope in ("any", "no") else tuple(self.scope.split(","))
 
 
 ACCESS: dict[tuple[str, str], Rule] = {

@@ -38,7 +38,7 @@ class Caller:
         """Whether this row of the table lets them in. Whose data they see is another question."""
         if self.role < _LEAST[rule.who] or (rule.who in ("account", "named") and self.user is None):
             return False
-        return self.key is None or rule.scope == "any" or self.key.allows(rule.scope)
+        return self.key is None or rule.scope == "any" or any(map(self.key.allows, rule.scopes))
 
     def serves_themselves(self, rule: Rule) -> bool:
         """Whether members may do this without the desk, as this library sets it."""

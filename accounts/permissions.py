@@ -43,7 +43,7 @@ def _refusal(caller: Caller, rules: list[Rule]) -> NotAuthenticated | Permission
         return NotAuthenticated()
     if caller.key is None:
         return PermissionDenied()
-    scopes = sorted({rule.scope for rule in rules} - {"any", "no"})
+    scopes = sorted({scope for rule in rules for scope in rule.scopes})
     if not scopes:
         return PermissionDenied("No API key may do this. Sign in.")
     return PermissionDenied(f"This API key is not good for this: it lacks the scope {' or '.join(scopes)}.")

@@ -16,6 +16,7 @@ from django.utils import timezone
 from circulation import copies as moves
 from circulation import members
 from circulation.copies import Moved
+from circulation.jobs.admin import JobAdmin
 from circulation.models import CirculationEvent, DayFigures, Loan
 from events.admin import EventLog, ReadOnlyAdmin, ReadOnlyInline
 from events.operations import Operation
@@ -25,6 +26,8 @@ from library.models import BARCODE, Book, Branch, Copy, Member
 from library.services import COPY_FIELDS, MEMBER_FIELDS, edit_copy, enrol, main_branch, member_category_named
 from reservations.models import Reservation
 from reservations.titles import add_copies
+
+__all__ = ["JobAdmin"]  # the admin looks here only
 
 MOST_COPIES = 100
 

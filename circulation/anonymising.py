@@ -28,13 +28,15 @@ class Forgotten:
     actors: int = 0
 
 
-def anonymise_history(*, before: datetime, progress: Callable[[int], Any] = lambda done: None) -> Forgotten:
+def anonymise_history(
+    *, before: datetime, progress: Callable[[int], Any] = lambda done: None, done: Forgotten | None = None
+) -> Forgotten:
     """Forget who had what that ended before this moment: loans, reservations, and the events of both.
 
     What is still on loan or in a line stays, whatever its age. Members keep their own page; only their past goes. A
-    few hundred rows in a transaction, so that the desk does not wait; running it again goes on.
+    few hundred rows in a transaction, so that the desk does not wait; running it again goes on. `done` is counted on.
     """
-    done = Forgotten()
+    done = done or Forgotten()
     for batch in _batches(past_loans(before)):
         done.loans += _forget_loans(batch)
         progress(len(batch))

@@ -8,9 +8,12 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import F, Q
 
+from circulation.jobs.models import Job, JobChunk, JobFile
 from events.models import OF_THE_DESK, Event
 from library.models import Book, Copy, Member
 from reservations.models import Reservation
+
+__all__ = ["CirculationEvent", "DayFigures", "Job", "JobChunk", "JobFile", "Loan", "LoanQuerySet"]
 
 
 class LoanQuerySet(models.QuerySet["Loan"]):

@@ -36,6 +36,11 @@ SCHEDULE = {
     "Count the day": daily(
         "00:10", "circulation.tasks.count_days", "Keeps the figures of the day that ended, for the statistics."
     ),
+    "Resume jobs": every(
+        MINUTE,
+        "circulation.jobs.tasks.resume_jobs",
+        "Goes on with imports and other jobs that wait: nobody was woken for them, or their worker died.",
+    ),
     "Forget old answers": every(
         60 * MINUTE,
         "events.tasks.forget_answers_and_publications",
@@ -48,6 +53,9 @@ SCHEDULE = {
         "03:20",
         "circulation.tasks.forget_history",
         "Anonymises what ended longer ago than HISTORY_DAYS, if that is set.",
+    ),
+    "Forget old jobs": daily(
+        "03:25", "circulation.jobs.tasks.forget_jobs", "Drops jobs, and their files, 30 days after they ended."
     ),
     "Forget old webhook deliveries": daily(
         "03:30", "integrations.webhooks.tasks.forget_deliveries", "Drops the log of deliveries after 30 days."

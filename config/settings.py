@@ -193,6 +193,7 @@ USE_TZ = True
 TIME_ZONE = env.str("TIME_ZONE", "UTC")
 APPEND_SLASH = False  # OptionalSlashMiddleware answers both forms, for every method, without a redirect
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000  # bytes of a request body; more is 413 PAYLOAD_TOO_LARGE
+IMPORT_MAX_MB = env.int("IMPORT_MAX_MB", 200, validate=Range(1, 100_000))  # of files to import, in one request
 
 # --- PostgreSQL: the arbiter --------------------------------------------------------------------------
 
@@ -374,6 +375,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "members", "description": "Who may borrow."},
         {"name": "circulation", "description": "Check-out, return, renewal; loans and events."},
         {"name": "reservations", "description": "The line for a title: first come, first served."},
+        {"name": "jobs", "description": "Long work, done by a worker: imports, exports, anonymising."},
         {"name": "events", "description": "What happened, sent to whoever subscribed."},
         {"name": "simple borrowing", "description": "Users who borrow and return books, in two requests."},
         {

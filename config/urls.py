@@ -23,6 +23,7 @@ urlpatterns: list[Any] = [
     # What is asked most stands first: availability.
     path("api/", include("reservations.api.urls")),
     path("api/", include("circulation.api.urls")),
+    path("api/", include("circulation.jobs.api.urls")),
     path("api/", include("library.api.urls")),
     path("api/", include("accounts.api.urls")),
     path("api/", include("integrations.webhooks.api.urls")),

@@ -12,3 +12,13 @@ class ProblemRenderer(JSONRenderer):
 
     media_type = "application/problem+json"
     format = "problem"
+
+
+FILE = "application/octet-stream"
+
+
+class FileRenderer(JSONRenderer):
+    """Lets clients ask for a file as such. What is no file, an error, is JSON as ever."""
+
+    media_type = FILE
+    format = "file"

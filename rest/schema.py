@@ -26,6 +26,7 @@ from drf_spectacular.utils import (
 from rest_framework import serializers
 
 from rest.pagination import LIMIT, MAX_LIMIT
+from rest.rendering import FILE
 from rest.serializers import StrictSerializer
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -195,13 +196,15 @@ def endpoint(
     headers: Mapping[int, Sequence[str]] | None = None,
     table: str = "",
     stream: str = "",
+    file: str = "",
 ) -> Callable[[F], F]:
     """Describe one method of a view.
 
     `answers` maps a status to the serializer of `data` (None: null). `query` holds parameters, or serializers of
     several. `keyed` says that Idempotency-Key and dry_run work, `versioned` that If-Match does. `example` is a request
     body. `headers` names by status what an answer carries beyond what all such answers do (config/api/headers.py).
-    `table` shows how `?format=csv` answers, and `stream` what an endpoint sends that answers with events.
+    `table` shows how `?format=csv` answers, `stream` what an endpoint sends that answers with events, and `file` how a
+    file begins that it answers with.
     """
     codes = [
         *refusals,
@@ -231,6 +234,9 @@ def endpoint(
     if table:
         as_table = OpenApiExample("Table", value=table, response_only=True, media_type="text/csv")
         responses[200, "text/csv"] = OpenApiResponse(OpenApiTypes.STR, DESCRIPTIONS[200], examples=[as_table])
+    if file:
+        as_file = OpenApiExample("File", value=file, response_only=True, media_type=FILE)
+        responses = {(200, FILE): OpenApiResponse(OpenApiTypes.BINARY, "The file.", examples=[as_file])}
     if stream:
         as_events = OpenApiExample("Events", value=stream, response_only=True, media_type="text/event-stream")
         responses[200, "text/event-stream"] = OpenApiResponse(
@@ -270,7 +276,7 @@ WOULD = "With `dry_run=true`: what would happen."
 DESCRIPTIONS = {
     200: "Done, or found.",
     201: "Made.",
-    202: "Accepted: nothing was free, so the member joined the line.",
+    202: "Accepted: the member joined the line, for nothing was free; or a worker will do it.",
     207: "One result for each operation.",
     307: "Elsewhere: ask there.",
 }

@@ -20,6 +20,7 @@ class DeskView(APIView):
 
     tag: ClassVar[str]  # its section of the API description
     is_bare: ClassVar[bool] = False  # its successful answers come without the envelope
+    is_streamed: ClassVar[bool] = False  # what is sent to it may be large, and is never in memory as a whole
 
     @property
     def default_response_headers(self) -> dict[str, str]:
@@ -28,7 +29,7 @@ class DeskView(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        if request.method in ("POST", "PUT", "PATCH"):  # whoever reads need not be waited for
+        if request.method in ("POST", "PUT", "PATCH") and not self.is_streamed:  # whoever reads need not be waited for
             _ = request._request.body  # the size limit speaks before anything is parsed
 
     def perform_authentication(self, request: Request) -> None:

@@ -1,12 +1,15 @@
 """Rows for tests. What a row needs to be consistent comes with it: an open loan has its copy on loan, and so on."""
 
+import io
 from datetime import UTC, datetime, timedelta
 
 import factory
+from django.db import transaction
 from factory.django import DjangoModelFactory
 
 from accounts.models import APIKey, User
-from circulation.models import Loan
+from circulation.jobs import store
+from circulation.models import Job, Loan
 from integrations.webhooks.models import Subscription
 from library.models import Book, Branch, Copy, LoanPolicy, Member, MemberCategory
 from reservations.models import Reservation
@@ -65,6 +68,29 @@ class WebhookFactory(DjangoModelFactory):
 
     owner = factory.SubFactory(UserFactory, admin=True)
     url = factory.Sequence("http://127.0.0.1:9/{}".format)
+
+
+class JobFactory(DjangoModelFactory):
+    """An import that nobody has begun. Done, it is an export, and has a file of every kind to fetch."""
+
+    class Meta:
+        model = Job
+        skip_postgeneration_save = True
+
+    class Params:
+        done = factory.Trait(kind="export", state="done", options={"format": "csv"}, ended_at=NOW)
+
+    kind = "import_books"
+    options = factory.LazyFunction(lambda: {"source": "", "map": [], "dry_run": False})
+    asked_by = factory.SubFactory(UserFactory, staff=True)
+    caller = factory.LazyAttribute(lambda job: f"user:{job.asked_by.pk}")
+
+    @factory.post_generation
+    def files(job, create, extracted, **kwargs):
+        if job.is_over:
+            for role in ("result", "refused"):
+                with transaction.atomic():
+                    store.keep(job, role, 0, f"{role}.csv", io.BytesIO(b"name\r\nAda\r\n"))
 
 
 class QuietFactory(DjangoModelFactory):

@@ -7,29 +7,32 @@ import shlex
 import sys
 from abc import abstractmethod
 from argparse import ArgumentParser
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
-from circulation.imports.fields import text
+from circulation.imports.files import (
+    AnyKind,
+    Importable,
+    Ready,
+    columns_named,
+    printable,
+    ready,
+    source_of,
+    source_said,
+)
 from circulation.imports.formats.reading import File, read
-from circulation.imports.formats.rows import FileError, Refused, RowError
-from circulation.imports.identity import LONGEST_SOURCE
-from circulation.imports.loading import Kind, Report, Told, load
+from circulation.imports.formats.rows import FileError, Refused
+from circulation.imports.loading import Report, Told, load
 from circulation.imports.refused import RefusedRows
-from circulation.imports.titles import SOURCE
 from circulation.progress import bar
 from events.exceptions import DomainError
 from events.operations import rehearsing, told_by_postgresql
-
-AnyKind = Kind[Any, Any]
-
-LONGEST_MESSAGE = 1000  # characters of a line about a row
 
 
 class Import(BaseCommand):
@@ -108,18 +111,10 @@ class Import(BaseCommand):
         return tell
 
 
-class _Ready(NamedTuple):
-    file: File
-    kind: AnyKind
-    table: str | None
-    notes: list[str]
-
-
 class FileImport(Import):
     """Imports files of one kind of record."""
 
-    table: ClassVar[str]  # what the table is usually called, in a format that has several in one file
-    fields: ClassVar[Mapping[str, Any]]  # those that --map may name
+    of: ClassVar[Importable]
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
@@ -129,49 +124,35 @@ class FileImport(Import):
             action="append",
             default=[],
             metavar="FIELD=COLUMN",
-            help=f"Which column holds a field. Fields: {', '.join(self.fields)}. May be given several times.",
+            help=f"Which column holds a field. Fields: {', '.join(self.of.fields)}. May be given several times.",
         )
         parser.add_argument(
             "--refused", type=Path, metavar="FILE", help="Where to write the rows that are refused, to be mended."
         )
 
-    @abstractmethod
-    def kind_for(self, file: File, columns: tuple[str, ...], named: Mapping[str, str], source: str) -> AnyKind:
-        """What takes in rows with these columns. Raises FileError."""
-
     def run(self, options: dict[str, Any]) -> list[Report]:
-        named = _named(options["map"], self.fields)
+        try:
+            named = columns_named(options["map"], self.of.fields)
+        except ValueError as problem:
+            raise CommandError(f"--map {problem}") from problem
         refused: Path | None = options["refused"]
         if refused is not None:
             _expect_free(refused)
             if len(options["files"]) > 1:
                 raise CommandError("--refused is for one file at a time.")
-        ready: list[_Ready] = []
+        files: list[Ready] = []
         problems: list[str] = []
         with ExitStack() as stack:
             for path in options["files"]:
                 try:
                     file = read(path, named)
                     stack.callback(file.items.close)
-                    ready.append(self._ready(file, named, source_named(path, options["source"])))
+                    files.append(ready(self.of, file, named, source_named(path, options["source"])))
                 except FileError as problem:
                     problems.append(printable(f"{path} {problem}"))
             if problems:
                 raise CommandError("\n".join(problems) + " Nothing was changed.")
-            return [self._load(*one, refused=refused, options=options) for one in ready]
-
-    def _ready(self, file: File, named: Mapping[str, str], source: str) -> _Ready:
-        """The first table of a file whose columns will do, the one with the usual name before others."""
-        problem: FileError | None = None
-        for table in sorted(file.items.tables or [None], key=lambda table: table != self.table):
-            columns = file.items.names(table)
-            try:
-                kind = self.kind_for(file, columns, named, source)
-                return _Ready(file, kind, table, list(kind.expect(columns)))
-            except FileError as error:
-                problem = problem or error
-        assert problem is not None
-        raise problem
+            return [self._load(*one, refused=refused, options=options) for one in files]
 
     def _load(
         self,
@@ -198,33 +179,14 @@ def runnable(*words: str) -> str:
     return shlex.join([str(shown), "manage.py", *words])
 
 
-def printable(line: str) -> str:
-    """A line as it may be shown: control characters and half surrogate pairs are written out, and it ends somewhere."""
-    shown = "".join(
-        character if character.isprintable() else character.encode("unicode_escape", "replace").decode()
-        for character in line[:LONGEST_MESSAGE]
-    )
-    return shown if len(line) <= LONGEST_MESSAGE else f"{shown}..."
-
-
 def source_named(path: Path, option: str | None) -> str:
     """What the records of a file are from, unless they say it themselves. Raises CommandError."""
     if option is None:
-        name = path.resolve().name.lstrip(".").split(".")[0].strip()[:LONGEST_SOURCE]
-        name = name.encode("utf-8", "replace").decode()
-        return f"{name or 'a'} file" if name in ("", SOURCE) else name
+        return source_of(path.resolve().name)
     try:
-        name = text("--source", option, longest=LONGEST_SOURCE).strip()
-    except RowError as problem:
-        raise CommandError(str(problem)) from problem
-    if name == SOURCE:
-        raise CommandError(f"--source: {SOURCE} is what records of the reservation challenge are marked with.")
-    return name
-
-
-def is_challenge(columns: Collection[str], name: str) -> bool:
-    """Whether these columns are of the reservation challenge, whose ids become ours."""
-    return not columns or name in map(str.lower, columns)
+        return source_said(option)
+    except ValueError as problem:
+        raise CommandError(f"--source: {problem}") from problem
 
 
 def _opened(path: Path, file: File, kind: AnyKind) -> RefusedRows:
@@ -240,13 +202,3 @@ def _expect_free(path: Path) -> None:
         path.unlink()
     except OSError as error:
         raise CommandError(f"--refused: {path} cannot be written: {error.strerror}.") from error
-
-
-def _named(pairs: list[str], fields: Mapping[str, Any]) -> dict[str, str]:
-    named: dict[str, str] = {}
-    for pair in pairs:
-        name, equals, column = pair.partition("=")
-        if not equals or not column or name not in fields:
-            raise CommandError(f"--map {pair}: write FIELD=COLUMN. Fields: {', '.join(fields)}.")
-        named[name] = column
-    return named

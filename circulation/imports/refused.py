@@ -14,7 +14,6 @@ from circulation.imports.formats import csv_rows, marc_rows
 from circulation.imports.formats.files import Reader
 from circulation.imports.formats.rows import REASON, Refused, Row
 
-
 # How a file of refused rows is called; whatever is not here is JSON.
 ENDINGS: dict[Reader, str] = {csv_rows.rows: ".csv", marc_rows.exchange_rows: ".mrc", marc_rows.xml_rows: ".xml"}
 

@@ -19,6 +19,7 @@ from events.exceptions import Busy, DomainError, Kind
 from events.operations import connection_lost, discard_dead_connections
 from library.api.operations import InvalidKey
 from library.exceptions import Refusal, StaleVersion
+from rest.uploads import UploadTooLarge
 
 logger = logging.getLogger(__name__)
 
@@ -92,6 +93,8 @@ def describe(error: Exception) -> tuple[int, str, str, Any] | None:
             return 404, "NOT_FOUND", "There is nothing at this address.", None
         case PermissionDenied():
             return 403, "PERMISSION_DENIED", "You may not do this.", None
+        case UploadTooLarge():
+            return 413, "PAYLOAD_TOO_LARGE", str(error), None
         case RequestDataTooBig():
             return 413, "PAYLOAD_TOO_LARGE", "The body is too large. At most 1 MB is read.", None
         case SuspiciousOperation():

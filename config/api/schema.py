@@ -9,6 +9,7 @@ from typing import Any
 from accounts.access import ACCESS, Rule
 from config.api import headers, sharing, successes
 from config.api.examples import EXAMPLES
+from rest.rendering import FILE
 
 ERROR_COMPONENTS: dict[str, Any] = {
     "ErrorAnswer": {
@@ -129,7 +130,7 @@ def _who(rule: Rule) -> str:
             return who
         case "no":
             return f"{who} Not with an API key."
-    return f"{who} An API key needs the scope `{rule.scope}`."
+    return f"{who} An API key needs the scope {' or '.join(f'`{scope}`' for scope in rule.scopes)}."
 
 
 def _add_errors(described: dict[str, Any], rule: Rule) -> list[str]:
@@ -175,6 +176,6 @@ def _add_headers(described: dict[str, Any], rule: Rule, *, is_read: bool) -> Non
             rule=rule,
             keyed="Idempotency-Key" in parameters and not is_rehearsal,
         )
-        if "text/csv" in media:
+        if "text/csv" in media or FILE in media:
             names.append("Content-Disposition")
         response["headers"] = headers.references([*own.get(status, []), *names])

@@ -92,6 +92,33 @@ WEBHOOK = {
     "key_id": None,
     "created_at": "2026-03-01T09:00:00Z",
 }
+JOB = {
+    "id": 12,
+    "kind": "import_members",
+    "state": "done",
+    "asked_by": "grace",
+    "created_at": "2026-03-02T10:15:00Z",
+    "started_at": "2026-03-02T10:15:00Z",
+    "ended_at": "2026-03-02T10:15:02Z",
+    "progress": {"done": 377, "total": 377},
+    "result": {"added": 376, "changed": 0, "unchanged": 0, "refused": 1},
+    "message": "members.csv: 376 added, 0 changed, 0 unchanged, 1 refused.",
+    "refused": 1,
+    "notes": ["members.csv:17: 'ada.example.org' is not an e-mail address."],
+    "links": {"result": None, "errors": "/api/jobs/12/errors/"},
+}
+QUEUED = JOB | {
+    "state": "queued",
+    "started_at": None,
+    "ended_at": None,
+    "progress": {"done": 0, "total": 0},
+    "result": {},
+    "message": "",
+    "refused": 0,
+    "notes": [],
+    "links": {"result": None, "errors": None},
+}
+ACCEPTED = "Accepted as job 12: /api/jobs/12/ tells how far it is."
 SECRET = "whsec_bm90aGluZyBzaWducyB3aXRoIHRoaXMgb25lIHlldCE="
 BRANCH = {"branch": "Main Library", "total": 2, "available": 1}
 HELD = RESERVATION | {
@@ -157,6 +184,7 @@ DATA: dict[str, Any] = {
         "actor_id": 1,
         "payload": {},
     },
+    "Job": JOB,
     "Key": KEY,
     "Loan": LOAN,
     "Me": {"username": "ada", "email": "ada@example.org", "role": "member", "scopes": None, "member": MEMBER},
@@ -221,6 +249,13 @@ SAID: dict[str, str | tuple[str, Any]] = {
     "keys_revoke": (
         "The key Self-check machine, entrance is revoked.",
         KEY | {"revoked_at": "2026-03-11T16:40:00Z"},
+    ),
+    "imports_create": (ACCEPTED, QUEUED),
+    "exports_create": (ACCEPTED, QUEUED | {"kind": "export", "asked_by": "admin"}),
+    "anonymisations_create": (ACCEPTED, QUEUED | {"kind": "anonymise", "asked_by": "admin"}),
+    "jobs_cancel": (
+        "Job 12 is cancelled.",
+        QUEUED | {"state": "cancelled", "ended_at": "2026-03-02T10:15:02Z", "message": "Cancelled."},
     ),
     "webhooks_create": "Keep this secret safe: it cannot be shown again.",
     "webhooks_update": "Saved.",
@@ -295,6 +330,9 @@ WOULD = {
     "copies_create": "add",
     "members_create": "enrol",
     "enrol": "enrol",
+    "imports_create": "import",
+    "exports_create": "export",
+    "anonymisations_create": "anonymise",
 }
 
 

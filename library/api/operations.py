@@ -80,6 +80,10 @@ class OperationView(DeskView):
             raise ValidationError({named: ["This field is required."]}, code="required")
         return asked | {"member_id": self.only_member}
 
+    def fingerprinted(self) -> bytes:
+        """What tells the body of this request from another one under the same Idempotency-Key."""
+        return self.request._request.body
+
     def change(self, operation: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run an operation that cannot be rehearsed: a PUT, PATCH or DELETE."""
         self.require_earnest()
@@ -99,7 +103,8 @@ class OperationView(DeskView):
         `would` names for a rehearsal what would happen.
         """
         with acting(self.request.user.pk):
-            key = idempotency_key(self.request)  # must make sense, also where it is not needed
+            # Must make sense, also where it is not needed.
+            key = idempotency_key(self.request, body=self.fingerprinted())
             if self.is_dry_run:
                 return self._rehearsed(operation, would, kwargs)
             if key is None:
@@ -130,7 +135,7 @@ class OperationView(DeskView):
         return Bytes(final.status_code, final.content, dict(final.items()))
 
 
-def idempotency_key(request: Request, *, part: str = "") -> Key | None:
+def idempotency_key(request: Request, *, part: str = "", body: bytes | None = None) -> Key | None:
     """The key of a request, None without the header. `part` tells the parts of a batch apart. Raises InvalidKey."""
     header = request.headers.get("Idempotency-Key")
     if header is None:
@@ -144,5 +149,6 @@ def idempotency_key(request: Request, *, part: str = "") -> Key | None:
     # What staff were told is not repeated to somebody who is none any more.
     caller = caller_of(request)
     request_line = f"{request.method}\0{request.path}\0{request.META.get('QUERY_STRING', '')}\0{part}\0{caller.role}\0"
-    fingerprint = hashlib.sha256(request_line.encode() + request._request.body).hexdigest()
+    sent = request._request.body if body is None else body
+    fingerprint = hashlib.sha256(request_line.encode() + sent).hexdigest()
     return Key(caller.name, key, fingerprint)

@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.db.models import Model
 
 from accounts.models import APIKey, FailedSignIn, User
-from circulation.models import CirculationEvent, DayFigures, Loan
+from circulation.models import CirculationEvent, DayFigures, Job, JobChunk, JobFile, Loan
 from events.models import Consumer, Event, FailedMessage, PendingEvent, Publication, Relay, StoredAnswer
 from integrations.webhooks.models import Delivery, Subscription
 from library.models import Book, Branch, Copy, LoanPolicy, Member, MemberCategory
@@ -15,6 +15,7 @@ from reservations.services import suspend
 from tests.factories import (
     NOW,
     BranchFactory,
+    JobFactory,
     KeyFactory,
     LoanFactory,
     LoanPolicyFactory,
@@ -45,6 +46,9 @@ MODELS = [
     CirculationEvent,
     DayFigures,
     Loan,
+    Job,
+    JobFile,
+    JobChunk,
     Subscription,
     Delivery,
 ]
@@ -74,6 +78,7 @@ def stock(count: int = 1) -> None:
             subscription=WebhookFactory(key=KeyFactory()), event_id=1, type="book.updated", body="{}"
         )
         DayFigures.objects.create(day=NOW.date() + timedelta(days=DayFigures.objects.count()), loans=1, returns=1)
+        JobFactory(done=True)
         key = f"{StoredAnswer.objects.count()}"
         StoredAnswer.objects.create(caller="open desk", key=key, fingerprint="", status=201, body=b"the secret answer")
 

@@ -11,6 +11,7 @@ _OURS = {
     "{reservation_id}": "{reservation}",
     "{key_id}": "{key}",
     "{webhook_id}": "{webhook}",
+    "{job_id}": "{job}",
 }
 
 

@@ -5,7 +5,15 @@ from django.core.cache import cache
 from django.test import TestCase
 from rest_framework.test import APIClient
 
-from tests.factories import KeyFactory, LoanFactory, MemberFactory, ReservationFactory, UserFactory, WebhookFactory
+from tests.factories import (
+    JobFactory,
+    KeyFactory,
+    LoanFactory,
+    MemberFactory,
+    ReservationFactory,
+    UserFactory,
+    WebhookFactory,
+)
 
 
 class Client(APIClient):
@@ -64,5 +72,6 @@ def world(librarian):
         "loan": loan.pk,
         "reservation": ReservationFactory(book=loan.book).pk,
         "key": KeyFactory(owner=librarian).pk,
+        "job": JobFactory(done=True, asked_by=librarian).pk,
         "webhook": WebhookFactory().pk,
     }

@@ -50,6 +50,14 @@ ROUTES = {
     "/api/reservations/{reservation}/reorder/": {"POST"},
     "/api/reservations/{reservation}/fulfill/": {"POST"},
     "/api/statistics/": {"GET"},
+    "/api/imports/": {"POST"},
+    "/api/exports/": {"POST"},
+    "/api/anonymisations/": {"POST"},
+    "/api/jobs/": {"GET"},
+    "/api/jobs/{job}/": {"GET"},
+    "/api/jobs/{job}/cancel/": {"POST"},
+    "/api/jobs/{job}/result/": {"GET"},
+    "/api/jobs/{job}/errors/": {"GET"},
     "/api/webhooks/": {"GET", "POST"},
     "/api/webhooks/{webhook}/": {"GET", "PATCH", "DELETE"},
     "/api/webhooks/{webhook}/test/": {"POST"},
@@ -72,6 +80,7 @@ ROUTES = {
     "/status/{book}/": {"GET"},
 }
 STREAM = "/api/books/{book}/availability/stream/"  # its events come from a process of their own
+FILES = {"/api/jobs/{job}/result/", "/api/jobs/{job}/errors/"}  # what they answer is a file
 LISTS = [
     "/api/keys/",
     "/api/me/loans/",
@@ -86,6 +95,7 @@ LISTS = [
     "/api/circulation/events/",
     "/api/loans/",
     "/api/reservations/",
+    "/api/jobs/",
     "/api/webhooks/",
     "/api/webhooks/{webhook}/deliveries/",
     "/api/users/{member}/borrowed/",
@@ -100,4 +110,6 @@ LISTS = [
 
 def nowhere(route):
     """The route with ids of nothing."""
-    return route.format(key=4711, webhook=4711, book=4711, member=4711, loan=4711, reservation=4711, barcode="4711-1")
+    return route.format(
+        key=4711, webhook=4711, job=4711, book=4711, member=4711, loan=4711, reservation=4711, barcode="4711-1"
+    )

@@ -26,7 +26,7 @@ def test_the_list_of_addresses_is_complete():
     } - DOCUMENTS
     names = {"<id:key_id>": "{key}", "<id:book_id>": "{book}", "<id:member_id>": "{member}", "<id:loan_id>": "{loan}"}
     names |= {"<id:reservation_id>": "{reservation}", "<barcode:barcode>": "{barcode}"}
-    names |= {"<id:webhook_id>": "{webhook}"}
+    names |= {"<id:webhook_id>": "{webhook}", "<id:job_id>": "{job}"}
     for converter, name in names.items():
         served = {pattern.replace(converter, name) for pattern in served}
     assert {f"/{pattern}" for pattern in served} == set(ROUTES)

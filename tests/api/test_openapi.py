@@ -9,6 +9,7 @@ from operator import getitem
 
 import pytest
 import yaml
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.utils import timezone
 from drf_spectacular.generators import SchemaGenerator
@@ -20,11 +21,12 @@ from config.api.examples import EXAMPLES
 from integrations.webhooks.models import Delivery
 from tests.api.access import RULES, rule_of
 from tests.api.asking import open_loan
-from tests.api.routes import LISTS, ROUTES, STREAM
+from tests.api.routes import FILES, LISTS, ROUTES, STREAM
 from tests.factories import (
     NOW,
     BookFactory,
     CopyFactory,
+    JobFactory,
     KeyFactory,
     LoanFactory,
     MemberFactory,
@@ -39,6 +41,7 @@ PLACEHOLDERS = {
     "{reservation_id}": "{reservation}",
     "{key_id}": "{key}",
     "{webhook_id}": "{webhook}",
+    "{job_id}": "{job}",
 }
 # Their answers hold secrets, which are not kept to be repeated; and a test is not sent again by asking what came of it.
 ONCE_ANYWAY = {
@@ -134,7 +137,8 @@ def test_an_operation_is_described_in_full(document, route, method):
     rule = rule_of(route, method)
     needs_none = rule.who == "anyone" and rule.scope == "no"
     by_key = [] if rule.scope == "no" else [{"key": []}]
-    assert (f"scope `{rule.scope}`" in described["description"]) == (rule.scope not in ("no", "any"))
+    scopes = " or ".join(f"`{scope}`" for scope in rule.scopes)
+    assert (f"An API key needs the scope {scopes}." in described["description"]) == bool(scopes)
     anybody = [{}] if rule.who == "anyone" else []
     assert described["security"] == ([] if needs_none else [*anybody, {"token": []}, {"cookie": []}, *by_key])
     assert ("NOT_AUTHENTICATED" in described["responses"]["401"]["description"]) == (
@@ -270,6 +274,7 @@ def world(librarian):
         "loan": loan.pk,
         "reservation": place.pk,
         "key": KeyFactory(owner=librarian).pk,
+        "job": JobFactory(done=True, asked_by=librarian).pk,
         "webhook": webhook_with_deliveries().pk,
     }
 
@@ -286,7 +291,8 @@ def webhook_with_deliveries():
 def as_needed(api, route, method):
     """Who is signed in is an admin where the table wants one."""
     if (route, method.upper()) in RULES and api.handler._force_user is not None:
-        api.handler._force_user.is_superuser = rule_of(route, method).who == "admin"
+        is_admin = rule_of(route, method).who == "admin" or route.startswith("/api/jobs/")
+        api.handler._force_user.is_superuser = is_admin
     return api
 
 
@@ -298,7 +304,9 @@ def described_media(document, route, method, response):
     return document["paths"][route][method]["responses"][str(response.status_code)]["content"]["application/json"]
 
 
-@pytest.mark.parametrize("route", [route for route, methods in ROUTES.items() if "GET" in methods and route != STREAM])
+@pytest.mark.parametrize(
+    "route", [route for route, methods in ROUTES.items() if "GET" in methods and route not in {STREAM, *FILES}]
+)
 def test_what_is_read_is_as_described(api, world, document, route):
     api.post("/api/members/", {"name": "Ada"})
     api.post("/api/circulation/return/", {"loan_id": world["loan"]})
@@ -329,6 +337,7 @@ SENT = {
     "/api/circulation/renew/": {"loan_id": 0},
     "/api/circulation/batch/": {"operations": [{"op": "return", "barcode": "x"}]},
     "/api/reservations/{reservation}/reorder/": {"priority": 1, "reason": "x"},
+    "/api/anonymisations/": {"older_than_days": 365},
     "/api/webhooks/": {"url": "https://catalogue.example.org/"},
     "/api/webhooks/{webhook}/": {"description": "The catalogue", "active": False},
     "/api/admin/books/": {"title": "Emma"},
@@ -354,11 +363,18 @@ def sent_to(route, method, world):
             return {"user_id": MemberFactory().pk, "book_id": world["book"], "days": 7}
         case "put", "/api/admin/books/":
             return {"book_id": world["book"], "status": "available"}
+        case _, "/api/imports/":
+            return {"file": [SimpleUploadedFile("books.csv", b"title\nEmma\n")], "kind": "books"}
         case _, "/reserve/" | "/api/reservations/reserve/":
             until = timezone.localdate() + timedelta(days=7)
             return {"member_id": MemberFactory().pk, "book_id": world["book"], "reserved_until": f"{until}"}
     sent = SENT.get(route, {})
     return sent | ({"loan_id": world["loan"]} if "loan_id" in sent else {})
+
+
+def in_form(route):
+    """Files are sent in a form."""
+    return {"format": "multipart"} if route == "/api/imports/" else {}
 
 
 WRITING = [(route, method) for route, method in OPERATIONS if method != "get"]
@@ -369,7 +385,7 @@ def test_what_is_changed_is_answered_as_described(api, world, document, route, m
     """Success or refusal, whatever comes of it: the status is described, and the answer has the form described."""
     sent = sent_to(route, method, world) if method != "delete" else None
 
-    response = getattr(as_needed(api, route, method), method)(route.format(**world), sent)
+    response = getattr(as_needed(api, route, method), method)(route.format(**world), sent, **in_form(route))
 
     described = document["paths"][route][method]["responses"]
     assert str(response.status_code) in described

@@ -146,6 +146,7 @@ def test_api5_broken_function_level_authorization(ada, world):
     names = {"book_id": "book", "member_id": "member", "barcode": "barcode", "reservation_id": "reservation"}
     for route, method in staffs:
         path = route.replace("<id:key_id>", str(world["key"])).replace("<id:webhook_id>", str(world["webhook"]))
+        path = path.replace("<id:job_id>", str(world["job"]))
         for name, ours in names.items():
             path = path.replace(f"<id:{name}>", str(world[ours])).replace(f"<barcode:{name}>", str(world[ours]))
         for headers in ({}, {"HTTP_X_HTTP_METHOD_OVERRIDE": method}, {"HTTP_X_ORIGINAL_URL": "/api/books/"}):
@@ -260,6 +261,7 @@ def test_a_key_that_only_reads_changes_nothing(world):
     for route, methods in ROUTES.items():
         for method in methods - {"GET"}:
             response = raw(reading, method, route.format(**world), {})
-            if not route.startswith("/api/webhooks/"):  # they say who is told, and so are reading
+            # They say who is told, and so are reading; and a job is nobody else's than that of the key that asked for it.
+            if not route.startswith(("/api/webhooks/", "/api/jobs/")):
                 error_of(response, 403, "PERMISSION_DENIED")
     assert everything() == before

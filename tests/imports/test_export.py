@@ -136,7 +136,7 @@ def test_an_export_never_writes_over_anything(tmp_path):
 def test_an_export_that_fails_leaves_nothing(tmp_path, monkeypatch):
     build()
     monkeypatch.setattr(
-        "circulation.management.commands.export.write_csv", lambda *_: (_ for _ in ()).throw(OSError("No space left."))
+        "circulation.exports.library.write_csv", lambda *_: (_ for _ in ()).throw(OSError("No space left."))
     )
 
     assert run("export", tmp_path / "library").failure == "No space left. Nothing was written."

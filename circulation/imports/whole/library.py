@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from circulation.imports.branches import branches, categories
 from circulation.imports.catalogue import Catalogue
-from circulation.imports.command import is_challenge
+from circulation.imports.files import is_challenge
 from circulation.imports.formats import csv_rows
 from circulation.imports.formats.reading import File
 from circulation.imports.formats.rows import Items

@@ -5,17 +5,15 @@ import os
 import secrets
 import shutil
 from argparse import ArgumentParser
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import InterfaceError, OperationalError
 
-from circulation.exports.tables import TABLES, Row, copies
-from circulation.exports.writers import write_csv, write_json, write_marcxml
+from circulation.exports.library import FORMATS, as_of_one_moment, tables_in
 from circulation.progress import bar
 from events.operations import told_by_postgresql
 
@@ -30,14 +28,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("directory", type=Path, metavar="DIR", help="Made by this command; must not exist.")
-        parser.add_argument("--format", choices=["csv", "json", "marcxml"], default="csv")
+        parser.add_argument("--format", choices=FORMATS, default="csv")
 
     def handle(self, *args: Any, **options: Any) -> None:
         directory: Path = options["directory"]
         try:
-            with _made(directory) as unfinished, transaction.atomic(durable=True), connection.cursor() as cursor:
-                # Every table as of the same moment, while the desk goes on.
-                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            with _made(directory) as unfinished, as_of_one_moment():
                 self._write(unfinished, options["format"])
         except KeyboardInterrupt as stop:
             raise CommandError("Stopped. Nothing was written.") from stop
@@ -47,19 +43,10 @@ class Command(BaseCommand):
             raise CommandError(f"{told_by_postgresql(error)} Nothing was written.") from error
 
     def _write(self, directory: Path, form: str) -> None:
-        for name, (rows, records) in TABLES.items():
-            if form == "marcxml" and name == "copies":
-                continue  # they stand in the records of their titles
-            count = records().count()
-            with bar(f"Exporting {name}", total=count, unit=" rows") as progress:
-                counted = _counted(rows(), progress.update)
-                if form == "json":
-                    write_json(directory / f"{name}.json", counted)
-                elif form == "marcxml" and name == "titles":
-                    write_marcxml(directory / "titles.xml", _with_copies(counted))
-                else:
-                    write_csv(directory / f"{name}.csv", counted)
-            self.stdout.write(f"{name}: {count}")
+        for table in tables_in(form):
+            with bar(f"Exporting {table.name}", total=table.count(), unit=" rows") as progress:
+                count = table.write(directory, progress.update)
+            self.stdout.write(f"{table.name}: {count}")
 
 
 @contextmanager
@@ -88,21 +75,3 @@ def _rename(unfinished: Path, directory: Path) -> None:
         unfinished.rename(directory)
     except OSError as error:
         raise CommandError(f"{directory} cannot be made: {error.strerror}.") from error
-
-
-def _counted(rows: Iterable[Row], update: Any) -> Iterator[Row]:
-    for row in rows:
-        update(1)
-        yield row
-
-
-def _with_copies(rows: Iterable[Row]) -> Iterator[tuple[Row, list[Row]]]:
-    """Titles by ascending id, each with its copies. Both are read once, side by side."""
-    of_title = groupby(copies(by_title=True), key=lambda copy: copy["circdesk_book_id"])
-    book_id, group = next(of_title, (None, iter(())))
-    for title in rows:
-        own: list[Row] = []
-        if book_id == title["circdesk_id"]:
-            own = list(group)
-            book_id, group = next(of_title, (None, iter(())))
-        yield title, own

@@ -7,12 +7,12 @@ from typing import Any
 from django.core.management.base import CommandError
 from django.utils import timezone
 
-from circulation.imports.command import Import, printable, runnable, source_named
-from circulation.imports.formats import csv_rows, marc_rows
-from circulation.imports.formats.files import Reader
+from circulation.imports.command import Import, runnable, source_named
+from circulation.imports.files import printable
 from circulation.imports.formats.reading import File
 from circulation.imports.formats.rows import FileError
 from circulation.imports.loading import Report
+from circulation.imports.refused import ENDINGS
 from circulation.imports.whole.folder import opened
 from circulation.imports.whole.library import WholeLibrary
 
@@ -63,8 +63,7 @@ class Command(Import):
 
 def _ending(file: File) -> str:
     """What is added to the name of a file for its refused rows, which may be of another format."""
-    endings: dict[Reader, str] = {csv_rows.rows: ".csv", marc_rows.exchange_rows: ".mrc", marc_rows.xml_rows: ".xml"}
-    ending = endings.get(file.reader, ".json")
+    ending = ENDINGS.get(file.reader, ".json")
     return "" if file.path.suffix.lower() == ending else ending
 
 

@@ -1,0 +1,62 @@
+"""Files that are sent: streamed to disk, whatever their size, up to what a view allows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import IO, Any
+
+from django.core.exceptions import RequestDataTooBig
+from django.core.files.uploadhandler import TemporaryFileUploadHandler
+from django.http import HttpRequest, QueryDict
+from rest_framework.exceptions import ParseError, ValidationError
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+
+from rest.views import DeskView
+
+AROUND = 64 * 1024  # bytes of a body that are not the files': other fields, and what is between them
+
+
+class UploadTooLarge(RequestDataTooBig):
+    def __init__(self, most: int) -> None:
+        super().__init__(f"The files are too large. At most {most} MB are read.")
+
+
+class FilesParser(MultiPartParser):
+    """Forms with files. One that is cut off, or is none, is as wrong as a field may be."""
+
+    def parse(
+        self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> Any:
+        try:
+            return super().parse(stream, media_type, parser_context)
+        except ParseError as error:
+            raise ValidationError({"body": ["This cannot be read as multipart/form-data."]}) from error
+
+
+class UploadView(DeskView):
+    """A view that takes files, so many megabytes in one request."""
+
+    parser_classes = [FilesParser]
+    is_streamed = True
+
+    @property
+    def upload_limit(self) -> int:
+        raise NotImplementedError
+
+    @property
+    def form(self) -> dict[str, list[Any]]:
+        """Everything that was sent, files among it, by the names of the fields."""
+        sent = self.request.data
+        return dict(sent.lists()) if isinstance(sent, QueryDict) else {}  # without a body it is no form
+
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
+        # Before anybody looks at the body: for a page's token, say.
+        request.upload_handlers = [TemporaryFileUploadHandler(request)]
+        return super().initialize_request(request, *args, **kwargs)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if length.isdecimal() and int(length) > self.upload_limit * 1_000_000 + AROUND:
+            raise UploadTooLarge(self.upload_limit)
+        super().initial(request, *args, **kwargs)
