@@ -197,6 +197,7 @@ def endpoint(
     table: str = "",
     stream: str = "",
     file: str = "",
+    is_form: bool = False,
 ) -> Callable[[F], F]:
     """Describe one method of a view.
 
@@ -204,7 +205,7 @@ def endpoint(
     several. `keyed` says that Idempotency-Key and dry_run work, `versioned` that If-Match does. `example` is a request
     body. `headers` names by status what an answer carries beyond what all such answers do (config/api/headers.py).
     `table` shows how `?format=csv` answers, `stream` what an endpoint sends that answers with events, and `file` how a
-    file begins that it answers with.
+    file begins that it answers with. `is_form` says that the request is a form with files.
     """
     codes = [
         *refusals,
@@ -243,6 +244,9 @@ def endpoint(
             OpenApiTypes.STR, "Events, as they come.", examples=[as_events]
         )
 
+    form = "multipart/form-data" if is_form else None
+    shown_request = OpenApiExample("Example", value=example, request_only=True, media_type=form)
+
     def decorate(method: F) -> F:
         is_read = method.__name__ == "get" and not stream
         decorated: F = extend_schema(
@@ -252,7 +256,7 @@ def endpoint(
             parameters=[*parameters, *([IF_NONE_MATCH] if is_read else ())],
             request=request,
             responses=responses,
-            examples=[OpenApiExample("Example", value=example, request_only=True)] if example is not None else None,
+            examples=[shown_request] if example is not None else None,
             extensions={"x-refusals": list(dict.fromkeys(codes)), "x-headers": sends},
         )(method)
         return decorated

@@ -86,7 +86,7 @@ class JobFactory(DjangoModelFactory):
     caller = factory.LazyAttribute(lambda job: f"user:{job.asked_by.pk}")
 
     @factory.post_generation
-    def files(job, create, extracted, **kwargs):
+    def files(job, create, extracted, **kwargs):  # noqa: N805  # called with what was made
         if job.is_over:
             for role in ("result", "refused"):
                 with transaction.atomic():

@@ -15,7 +15,7 @@ from library.models import Member
 from reservations.models import Reservation
 from tests.api.asking import data_of, error_of, everything, invalid_fields, open_loan, raw, refusals_of
 from tests.api.conftest import Client
-from tests.api.routes import LISTS, ROUTES
+from tests.api.routes import FILES, LISTS, ROUTES
 from tests.api.signing import PASSWORD, signed_in, with_key
 from tests.factories import BookFactory, LoanFactory, MemberFactory, ReservationFactory, UserFactory, general_policy
 
@@ -116,7 +116,7 @@ def test_api3_broken_object_property_level_authorization(anyone, path, field):
 def test_api3_no_answer_holds_more_than_is_meant_for_its_reader(api, world):
     hidden = ("password", "hash", "digest", "is_staff", "is_superuser", "source_id", "last_login")
     for route, methods in ROUTES.items():
-        if "GET" in methods:
+        if "GET" in methods and route not in FILES:
             text = api.get(route.format(**world)).content.decode()
             assert not [word for word in hidden if f'"{word}"' in text]
 
@@ -261,7 +261,7 @@ def test_a_key_that_only_reads_changes_nothing(world):
     for route, methods in ROUTES.items():
         for method in methods - {"GET"}:
             response = raw(reading, method, route.format(**world), {})
-            # They say who is told, and so are reading; and a job is nobody else's than that of the key that asked for it.
+            # They say who is told, and so are reading; and a job is that of the key that asked for it.
             if not route.startswith(("/api/webhooks/", "/api/jobs/")):
                 error_of(response, 403, "PERMISSION_DENIED")
     assert everything() == before

@@ -61,6 +61,7 @@ class Imports(UploadView, Asking):
         answers={202: JobOut},
         headers={202: ["Location"]},
         keyed=True,
+        is_form=True,
         example={"file": ["title,author\nEmma,Jane Austen\n"], "kind": "books"},
     )
     def post(self, request: Request) -> HttpResponseBase:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.db.models import F, QuerySet
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.cache import get_conditional_response
@@ -113,10 +114,7 @@ class FileView(JobView):
 
     def sent(self, job: Job, files: Sequence[JobFile], name: str) -> HttpResponseBase:
         """One file as it is, several in an archive of this name; nothing if the client has it."""
-        tag = store.tag_of(files)
-        if unchanged := get_conditional_response(self.request._request, etag=tag):
-            return unchanged
-        response: HttpResponse | StreamingHttpResponse
+        response: Any
         if len(files) == 1:
             name = files[0].name
             response = StreamingHttpResponse(store.content_of(files[0]), content_type=FILE)
@@ -124,8 +122,8 @@ class FileView(JobView):
         else:
             response = StreamingHttpResponse(store.archived(files, job.created_at), content_type=FILE)
         response["Content-Disposition"] = content_disposition_header(True, name) or "attachment"
-        response["ETag"] = tag
-        return response
+        response["ETag"] = tag = store.tag_of(files)
+        return get_conditional_response(self.request._request, etag=tag, response=response) or response
 
 
 class JobResult(FileView):
