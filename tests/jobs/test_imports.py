@@ -73,7 +73,9 @@ def test_a_second_time_changes_nothing(librarian):
 def test_members_with_a_column_of_another_name_and_a_source(librarian):
     text = "nr,wer,email\n1,Ada Lovelace,ada@example.org\n2,Grace Hopper,\n"
 
-    job = done(sent(librarian, file(text, "people.csv"), kind="members", map=["id=nr", "name=wer"], source="Old system"))
+    job = done(
+        sent(librarian, file(text, "people.csv"), kind="members", map=["id=nr", "name=wer"], source="Old system")
+    )
 
     assert job.message == "people.csv: 2 added, 0 changed, 0 unchanged, 0 refused."
     found = Member.objects.order_by("pk").values_list("first_name", "source", "source_id")
@@ -106,7 +108,9 @@ def test_several_files_are_taken_in_one_after_the_other(librarian):
 
 
 def test_the_refused_rows_of_several_files_come_in_one_archive(librarian):
-    job_id = sent(librarian, file(titles(1) + "x,,\n", "a.csv"), file(titles(1, 5) + "y,,\n", "a.csv"), file(titles(1, 7)))
+    job_id = sent(
+        librarian, file(titles(1) + "x,,\n", "a.csv"), file(titles(1, 5) + "y,,\n", "a.csv"), file(titles(1, 7))
+    )
     done(job_id)
 
     response = librarian.get(f"/api/jobs/{job_id}/errors/")
@@ -125,7 +129,9 @@ def test_of_several_files_one_that_is_broken_keeps_all_out(librarian):
     with zipfile.ZipFile(zip_bomb, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("books.csv", b"0" * 50_000_000)
 
-    job = done(sent(librarian, file(titles(2)), file(zip_bomb.getvalue(), "bomb.csv"), file(b"\x89PNG\r\n\0\0", "x.csv")))
+    job = done(
+        sent(librarian, file(titles(2)), file(zip_bomb.getvalue(), "bomb.csv"), file(b"\x89PNG\r\n\0\0", "x.csv"))
+    )
 
     assert job.state == "failed"
     assert job.message == (
@@ -141,7 +147,11 @@ def test_of_several_files_one_that_is_broken_keeps_all_out(librarian):
         ("members.csv", "id,name,email\n1,Ada,ada@example.org\n2,Bo,bo.example.org\n3,,\n", "members"),
         ("books.json", '[{"id": 1, "title": "Emma"}, {"id": 2}, {"id": 3, "title": ""}]', "books"),
         ("books.xml", MARCXML, "books"),
-        ("books.sql", "INSERT INTO books (BookID, BookName, NumberOfCopies) VALUES (1, 'A', 1), (2, 'B', -1);", "books"),
+        (
+            "books.sql",
+            "INSERT INTO books (BookID, BookName, NumberOfCopies) VALUES (1, 'A', 1), (2, 'B', -1);",
+            "books",
+        ),
     ],
 )
 def test_the_error_report_is_what_the_command_writes(librarian, tmp_path, name, text, kind):
@@ -215,7 +225,9 @@ def test_the_same_key_twice_in_a_file_is_refused_across_batches(librarian):
 
 
 def test_rows_of_another_table_are_counted_and_left_out(librarian):
-    text = "INSERT INTO books (id, title) VALUES (1, 'Emma');\nINSERT INTO cats (id, name) VALUES (1, 'Tom'), (2, 'Kit');"
+    text = (
+        "INSERT INTO books (id, title) VALUES (1, 'Emma');\nINSERT INTO cats (id, name) VALUES (1, 'Tom'), (2, 'Kit');"
+    )
 
     job = done(sent(librarian, file(text, "dump.sql")))
 

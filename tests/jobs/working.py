@@ -19,5 +19,8 @@ def worker(job_id, *, before=""):
         "from circulation.jobs import lease, running; "
         f"{before}; running.run({job_id}, stopping=stop.is_set)"
     )
-    environment = {"DATABASE_URL": url_of(connection.settings_dict["NAME"]), "DJANGO_SETTINGS_MODULE": "config.settings"}
+    environment = {
+        "DATABASE_URL": url_of(connection.settings_dict["NAME"]),
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+    }
     return subprocess.Popen([sys.executable, "-c", code], cwd=settings.BASE_DIR, env=os.environ | environment)

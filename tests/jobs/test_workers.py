@@ -1,0 +1,409 @@
+"""Workers: one at a time for a job, cancelled, told to stop, kept from their work; and who comes next."""
+
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from circulation import anonymising
+from circulation.imports.loading import BATCH, Loading
+from circulation.jobs import lease, running
+from circulation.jobs.tasks import resume_jobs
+from circulation.models import Job, Loan
+from events.models import Event
+from library.models import Book, Copy
+from tests.api.asking import data_of, refusals_of
+from tests.circulation.commands import run as run_command
+from tests.factories import JobFactory, LoanFactory, MemberFactory
+from tests.jobs.conftest import done
+from tests.jobs.sending import file, sent, titles
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """What is asked for meanwhile is noticed at once."""
+    monkeypatch.setattr(lease, "EVERY", 0.01)
+
+
+@pytest.fixture
+def between(monkeypatch):
+    """Does something after each batch of an import, with how many there were."""
+    then = []
+    usual = Loading.take_in
+    count = 0
+
+    def take_in(self, some):
+        nonlocal count
+        usual(self, some)
+        count += 1
+        for call in then:
+            call(count)
+
+    monkeypatch.setattr(Loading, "take_in", take_in)
+    return then
+
+
+def elsewhere(call):
+    """In another thread, which has a connection of its own."""
+
+    def run():
+        try:
+            call()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+def test_two_workers_on_one_job_do_it_once(librarian):
+    job_id = sent(librarian, file(titles(3 * BATCH)))
+
+    threads = [elsewhere(lambda: running.run(job_id)) for _ in range(3)]
+    for thread in threads:
+        thread.join()
+
+    job = Job.objects.get()
+    assert (job.state, job.attempts) == ("done", 0)
+    assert job.result["added"] == Book.objects.count() == Copy.objects.count() == 3 * BATCH
+
+
+def test_who_comes_second_goes_at_once(librarian):
+    job_id = sent(librarian, file(titles(1)))
+    first = lease.Lease.take(job_id, lambda: False)
+    before = Job.objects.values().get()
+
+    running.run(job_id)
+
+    assert first is not None
+    assert Job.objects.values().get() == before
+    assert Book.objects.count() == 0
+
+
+def test_a_job_that_is_over_is_not_begun_again(librarian):
+    job_id = sent(librarian, file(titles(1)))
+    done(job_id)
+    before = Job.objects.values().get()
+
+    running.run(job_id)
+
+    assert Job.objects.values().get() == before
+
+
+def test_what_a_worker_has_it_keeps_for_as_long_as_it_works(librarian, between, monkeypatch, quick):
+    monkeypatch.setattr(lease, "HOLD", timedelta(seconds=0.3))
+    job_id = sent(librarian, file(titles(3 * BATCH)))
+    others = []
+
+    def later(count):
+        time.sleep(0.5)
+        others.append(lease.Lease.take(job_id, lambda: False))
+
+    between.append(later)
+
+    assert done(job_id).state == "done"
+    assert others == [None, None, None]
+
+
+def test_whoever_lost_a_job_takes_nothing_in(librarian, between):
+    """Its process slept, say, for longer than it held the job."""
+    job_id = sent(librarian, file(titles(2 * BATCH)))
+
+    def steal(count):
+        if count == 2:
+            thread = elsewhere(
+                lambda: Job.objects.filter(pk=job_id).update(
+                    holder="another", held_until=timezone.now() - timedelta(seconds=1)
+                )
+            )
+            thread.join()
+
+    between.append(steal)
+
+    running.run(job_id)
+
+    assert Book.objects.count() == BATCH
+    assert Job.objects.get().state == "running"
+    between.clear()
+    job = done(job_id)
+    assert job.result["added"] == Book.objects.count() == 2 * BATCH
+
+
+def test_progress_is_seen_while_it_runs(librarian, between, quick):
+    job_id = sent(librarian, file(titles(2 * BATCH) + "x,,\n"))
+    seen = []
+
+    def look(count):
+        time.sleep(0.1)
+        thread = elsewhere(lambda: seen.append(Job.objects.get()))
+        thread.join()
+
+    between.append(look)
+    done(job_id)
+
+    assert [(job.state, job.done, job.total) for job in seen] == [
+        ("running", number * BATCH, 2 * BATCH + 1) for number in range(3)
+    ]
+    assert [job.result.get("added", 0) for job in seen] == [0, BATCH, 2 * BATCH]
+
+
+def test_progress_of_a_rehearsal_is_seen_too(librarian, between, quick):
+    job_id = sent(librarian, file(titles(2 * BATCH)), dry_run="true")
+    seen = []
+
+    def look(count):
+        time.sleep(0.1)
+        thread = elsewhere(lambda: seen.append(Job.objects.get().done))
+        thread.join()
+
+    between.append(look)
+    done(job_id)
+
+    assert seen == [0, BATCH]
+    assert Book.objects.count() == 0
+
+
+# --- Cancelled -------------------------------------------------------------------------------------------------------
+
+
+def cancel(client, job_id):
+    return data_of(client.post(f"/api/jobs/{job_id}/cancel/"))
+
+
+def test_cancelled_before_it_began(librarian):
+    job_id = sent(librarian, file(titles(1)))
+
+    job = cancel(librarian, job_id)
+
+    assert (job["state"], job["message"]) == ("cancelled", "Cancelled.")
+    assert job["ended_at"] is not None
+    done(job_id)
+    assert Book.objects.count() == 0
+
+
+def test_cancelled_in_the_middle_it_ends_with_the_batch_and_says_how_much_went_in(librarian, between, quick):
+    job_id = sent(librarian, file(titles(1).replace("Title number 1", "") + titles(4 * BATCH, 2).partition("\n")[2]))
+
+    def ask(count):
+        if count == 2:
+            thread = elsewhere(lambda: cancel(librarian, job_id))
+            thread.join()
+            time.sleep(0.1)
+
+    between.append(ask)
+
+    job = done(job_id)
+
+    assert job.state == "cancelled"
+    assert Book.objects.count() == job.result["added"] == 2 * BATCH - 1
+    assert job.message == (
+        f"books.csv: {2 * BATCH - 1} added, 0 changed, 0 unchanged, 1 refused.\nCancelled. What was done before stays."
+    )
+    assert (job.done, job.total) == (2 * BATCH, 4 * BATCH + 1)
+
+
+def test_a_rehearsal_that_is_cancelled_changed_nothing(librarian, between, quick):
+    job_id = sent(librarian, file(titles(3 * BATCH)), dry_run="true")
+
+    def ask(count):
+        thread = elsewhere(lambda: Job.objects.update(cancel_asked_at=timezone.now()))
+        thread.join()
+        time.sleep(0.1)
+
+    between.append(ask)
+
+    job = done(job_id)
+
+    assert (job.state, job.message) == ("cancelled", "Cancelled. Nothing was changed.")
+    assert Book.objects.count() == 0
+
+
+def test_the_report_of_a_cancelled_import_can_be_read(librarian, between, quick):
+    rows = ",".join(f'{{"id": {n}, "title": ""}}' for n in range(3 * BATCH))
+    job_id = sent(librarian, file(f"[{rows}]", "books.json"))
+
+    def ask(count):
+        elsewhere(lambda: Job.objects.update(cancel_asked_at=timezone.now())).join()
+        time.sleep(0.1)
+
+    between.append(ask)
+    assert done(job_id).state == "cancelled"
+
+    report = librarian.get(f"/api/jobs/{job_id}/errors/")
+    text = b"".join(report.streaming_content).decode()
+    assert text.startswith('[\n{"id": 0, ')
+    assert text.endswith("}\n]\n")
+    assert text.count("refused_because") == BATCH
+
+
+def test_what_is_over_cannot_be_cancelled(librarian):
+    job_id = sent(librarian, file(titles(1)))
+    done(job_id)
+
+    [refusal] = refusals_of(librarian.post(f"/api/jobs/{job_id}/cancel/"), 422, "INVALID_TRANSITION")
+
+    assert refusal["message"] == f"Job {job_id} is over already: done."
+    assert refusal["state"] == "done"
+
+
+def test_cancelled_while_its_worker_is_dead(librarian):
+    job_id = sent(librarian, file(titles(1)))
+    lease.Lease.take(job_id, lambda: False)
+    assert cancel(librarian, job_id)["state"] == "running"
+    Job.objects.update(held_until=timezone.now() - timedelta(seconds=1))
+
+    assert cancel(librarian, job_id)["state"] == "cancelled"
+
+
+def test_an_export_that_is_cancelled_leaves_nothing(admin):
+    job_id = data_of(admin.post("/api/exports/", {}), 202)["id"]
+    Job.objects.update(cancel_asked_at=timezone.now())
+
+    job = done(job_id)
+
+    assert (job.state, job.message) == ("cancelled", "Cancelled. Nothing was written.")
+    assert job.files.count() == 0
+    assert admin.get(f"/api/jobs/{job_id}/result/").status_code == 404
+
+
+def test_anonymising_that_is_cancelled_says_how_far_it_came(admin, monkeypatch, quick):
+    monkeypatch.setattr(anonymising, "BATCH", 2)
+    for _ in range(5):
+        LoanFactory(returned=True)
+    job_id = data_of(admin.post("/api/anonymisations/", {"older_than_days": 0}), 202)["id"]
+    Loan.objects.update(
+        lent_at=timezone.now() - timedelta(2), due_at=timezone.now(), returned_at=timezone.now() - timedelta(1)
+    )
+    usual = lease.Lease.save
+
+    def save(self, **fields):
+        usual(self, **fields)
+        if "state" not in fields:
+            elsewhere(lambda: Job.objects.update(cancel_asked_at=timezone.now())).join()
+            time.sleep(0.1)
+
+    monkeypatch.setattr(lease.Lease, "save", save)
+
+    job = done(job_id)
+
+    assert job.state == "cancelled"
+    assert job.result["loans"] == Loan.objects.filter(member=None).count() == 2
+    assert job.message == (
+        "2 loans and 0 reservations say no longer whose they were.\nCancelled. What was done before stays."
+    )
+    monkeypatch.undo()
+    again = done(data_of(admin.post("/api/anonymisations/", {"older_than_days": 0}), 202)["id"])
+    assert again.result["loans"] == 3
+
+
+# --- Stopped, failed, tried again ------------------------------------------------------------------------------------
+
+
+def test_told_to_stop_it_leaves_the_rest_to_another(librarian, between):
+    job_id = sent(librarian, file(titles(3 * BATCH)))
+    stop = threading.Event()
+    between.append(lambda count: stop.set())
+
+    running.run(job_id, stopping=stop.is_set)
+
+    job = Job.objects.get()
+    assert (job.state, job.holder, job.attempts, job.done) == ("queued", "", 0, BATCH)
+    assert Book.objects.count() == BATCH
+    between.clear()
+    resume_jobs()
+    job = Job.objects.get()
+    assert job.message == f"books.csv: {3 * BATCH} added, 0 changed, 0 unchanged, 0 refused."
+
+
+def test_the_sweep_takes_what_nobody_has_and_nothing_else():
+    JobFactory(kind="export", options={"format": "csv"})
+    JobFactory(kind="export", options={"format": "csv"}, state="running", holder="dead", held_until=timezone.now())
+    soon = timezone.now() + timedelta(seconds=20)
+    JobFactory(kind="export", options={"format": "csv"}, state="running", holder="busy", held_until=soon)
+    JobFactory(kind="export", options={"format": "csv"}, held_until=soon)
+    JobFactory(done=True)
+
+    resume_jobs()
+
+    states = Job.objects.order_by("pk").values_list("state", flat=True)
+    assert list(states) == ["done", "done", "running", "queued", "done"]
+
+
+def test_what_others_hold_is_tried_again_later_and_not_for_ever(librarian, monkeypatch):
+    done(sent(librarian, file(titles(1))))
+    monkeypatch.setattr(running, "PAUSE", timedelta(0))
+    job_id = sent(librarian, file(titles(1).replace("Title", "Titel"), "books.csv"))
+    held, over = threading.Event(), threading.Event()
+
+    def hold():
+        with transaction.atomic():
+            Book.objects.select_for_update().get()
+            held.set()
+            over.wait(60)
+
+    thread = elsewhere(hold)
+    held.wait(10)
+    with connection.cursor() as cursor:
+        cursor.execute("SET lock_timeout = '50ms'")
+    try:
+        for attempt in range(1, 6):
+            job = done(job_id)
+            assert (job.state, job.attempts) == ("queued", attempt)
+            assert job.message.startswith("Waits to be tried again. ")
+        job = done(job_id)
+    finally:
+        over.set()
+        thread.join()
+        connection.close()
+    assert job.state == "failed"
+    assert job.message.endswith("Given up after 5 attempts.")
+    assert Book.objects.get().title == "Title number 1"
+
+
+def test_after_a_failure_it_waits_a_little(librarian, monkeypatch):
+    job_id = sent(librarian, file(titles(1)))
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE library_book RENAME TO library_book_away")
+    try:
+        job = done(job_id)
+        assert job.state == "failed"  # which is no outage, but a defect
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE library_book_away RENAME TO library_book")
+    assert job.message == "Something went wrong on our side. It was logged. What was done before stays."
+    again = sent(librarian, file(titles(1)))
+    Job.objects.filter(pk=again).update(held_until=timezone.now() + timedelta(seconds=20))
+    assert done(again).state == "queued"
+
+
+def test_a_worker_that_dies_each_time_does_not_begin_for_ever(librarian):
+    job_id = sent(librarian, file(titles(1)))
+    for _ in range(5):
+        assert lease.Lease.take(job_id, lambda: False) is not None
+        Job.objects.update(held_until=timezone.now() - timedelta(seconds=1))
+
+    job = done(job_id)
+
+    assert (job.state, job.message) == ("failed", "Given up after 5 attempts.")
+    assert Book.objects.count() == 0
+
+
+def test_a_job_and_the_command_say_the_same_of_what_clashes(librarian, tmp_path):
+    """In one transaction as well as in many."""
+    MemberFactory(card_number="A-1", email="ada@example.org")
+    text = "id,name,card_number,email\n1,Bo,B-1,ada@example.org\n2,Cy,C-1,cy@example.org\n3,Di,D-1,CY@example.org\n"
+    path = tmp_path / "members.csv"
+    path.write_text(text)
+    ran = run_command("import_members", path, "--dry-run")
+
+    job = done(sent(librarian, file(text, "members.csv"), kind="members"))
+
+    assert [f"{tmp_path}/{note}" for note in job.notes] == ran.err
+    assert job.refused == 2
+    assert Event.objects.filter(kind="member.enrolled").count() == 1
