@@ -71,14 +71,14 @@ class WebhookFactory(DjangoModelFactory):
 
 
 class JobFactory(DjangoModelFactory):
-    """An import that nobody has begun. Done, it is an export, and has a file of every kind to fetch."""
+    """An import that nobody has begun. Over, it is an export, and has a file of every kind to fetch."""
 
     class Meta:
         model = Job
         skip_postgeneration_save = True
 
     class Params:
-        done = factory.Trait(kind="export", state="done", options={"format": "csv"}, ended_at=NOW)
+        over = factory.Trait(kind="export", state="done", options={"format": "csv"}, ended_at=NOW)
 
     kind = "import_books"
     options = factory.LazyFunction(lambda: {"source": "", "map": [], "dry_run": False})

@@ -78,7 +78,7 @@ def stock(count: int = 1) -> None:
             subscription=WebhookFactory(key=KeyFactory()), event_id=1, type="book.updated", body="{}"
         )
         DayFigures.objects.create(day=NOW.date() + timedelta(days=DayFigures.objects.count()), loans=1, returns=1)
-        JobFactory(done=True)
+        JobFactory(over=True)
         key = f"{StoredAnswer.objects.count()}"
         StoredAnswer.objects.create(caller="open desk", key=key, fingerprint="", status=201, body=b"the secret answer")
 

@@ -72,6 +72,6 @@ def world(librarian):
         "loan": loan.pk,
         "reservation": ReservationFactory(book=loan.book).pk,
         "key": KeyFactory(owner=librarian).pk,
-        "job": JobFactory(done=True, asked_by=librarian).pk,
+        "job": JobFactory(over=True, asked_by=librarian).pk,
         "webhook": WebhookFactory().pk,
     }

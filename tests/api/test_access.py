@@ -55,7 +55,7 @@ def everywhere(ada):
         "loan": loan.pk,
         "reservation": ReservationFactory(book=loan.book, member=ada).pk,
         "key": KeyFactory(owner=UserFactory(staff=True)).pk,
-        "job": JobFactory(done=True).pk,
+        "job": JobFactory(over=True).pk,
         "webhook": WebhookFactory().pk,
     }
 

@@ -274,7 +274,7 @@ def world(librarian):
         "loan": loan.pk,
         "reservation": place.pk,
         "key": KeyFactory(owner=librarian).pk,
-        "job": JobFactory(done=True, asked_by=librarian).pk,
+        "job": JobFactory(over=True, asked_by=librarian).pk,
         "webhook": webhook_with_deliveries().pk,
     }
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from django.urls import reverse
+from django.test import Client
 from django.utils import timezone
 
 from circulation.jobs.models import JobChunk, JobFile
@@ -12,10 +12,10 @@ from circulation.jobs.tasks import forget_jobs
 from circulation.models import Job
 from config.celery import app
 from config.schedule import SCHEDULE
-from tests.admin.browser import Desk
+from tests.admin.browser import Browser, change_page, page
 from tests.api.asking import data_of, error_of, invalid_fields
 from tests.api.signing import signed_in, with_key
-from tests.factories import NOW, JobFactory, KeyFactory, UserFactory
+from tests.factories import NOW, JobFactory, UserFactory
 from tests.jobs.sending import file, sent, titles
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -99,8 +99,8 @@ def test_while_it_is_not_over_there_is_no_report(librarian, staff):
 
 def test_jobs_are_forgotten_with_their_files_thirty_days_after_they_ended(librarian):
     at = timezone.now()
-    old = JobFactory(done=True, ended_at=at - timedelta(days=30, seconds=1))
-    kept = JobFactory(done=True, ended_at=at - timedelta(days=29))
+    old = JobFactory(over=True, ended_at=at - timedelta(days=30, seconds=1))
+    kept = JobFactory(over=True, ended_at=at - timedelta(days=29))
     waiting = JobFactory(created_at=at - timedelta(days=99))
 
     assert forget_old_jobs(at=at) == 1
@@ -134,31 +134,35 @@ def test_the_schedule_knows_what_workers_know():
     assert "circulation.jobs.tasks.run_job" in app.tasks
 
 
+def browsing(user):
+    client = Client()
+    client.force_login(user)
+    return Browser(client)
+
+
 def test_in_the_admin_a_job_shows_what_came_of_it_and_can_be_cancelled(staff):
     job = JobFactory(asked_by=staff, done=25, total=100, notes=["books.csv:2: <b>There is no title.</b>"])
     others = JobFactory()
-    desk = Desk(staff)
+    desk = browsing(staff)
 
-    page = desk.open(reverse("admin:circulation_job_changelist")).content.decode()
-    assert "25 of 100" in page
-    assert f"/job/{others.pk}/" not in page
-    shown = desk.open(reverse("admin:circulation_job_change", args=[job.pk])).content.decode()
-    assert "&lt;b&gt;There is no title." in shown
+    listed = desk.open(page(Job)).content.decode()
+    assert "25 of 100" in listed
+    assert f"/job/{others.pk}/" not in listed
+    assert "&lt;b&gt;There is no title." in desk.open(change_page(job)).content.decode()
 
-    chosen = {"action": "cancel", "_selected_action": [job.pk, others.pk]}
-    desk.client.post(reverse("admin:circulation_job_changelist"), chosen)
+    desk.act("cancel", job, others)
 
     job.refresh_from_db()
     others.refresh_from_db()
     assert (job.state, others.state) == ("cancelled", "queued")
 
 
-def test_in_the_admin_admins_fetch_files_and_librarians_do_not_see_others():
-    job = JobFactory(done=True)
-    page = Desk(UserFactory(admin=True)).open(reverse("admin:circulation_job_change", args=[job.pk])).content.decode()
+def test_in_the_admin_files_are_linked_and_only_admins_see_what_they_are_made_of(staff):
+    job = JobFactory(over=True)
+    shown = browsing(UserFactory(admin=True)).open(change_page(job)).content.decode()
 
-    assert f'href="/api/jobs/{job.pk}/result/"' in page
-    assert f'href="/api/jobs/{job.pk}/errors/"' in page
-    librarian = Desk(KeyFactory(owner=UserFactory(staff=True)).owner)
-    for name in ("jobfile", "jobchunk"):
-        assert librarian.client.get(reverse(f"admin:circulation_{name}_changelist")).status_code == 403
+    assert f'href="/api/jobs/{job.pk}/result/"' in shown
+    assert f'href="/api/jobs/{job.pk}/errors/"' in shown
+    librarian = browsing(staff).client
+    for model in (JobFile, JobChunk):
+        assert librarian.get(page(model)).status_code == 403

@@ -327,7 +327,7 @@ def test_the_sweep_takes_what_nobody_has_and_nothing_else():
     soon = timezone.now() + timedelta(seconds=20)
     JobFactory(kind="export", options={"format": "csv"}, state="running", holder="busy", held_until=soon)
     JobFactory(kind="export", options={"format": "csv"}, held_until=soon)
-    JobFactory(done=True)
+    JobFactory(over=True)
 
     resume_jobs()
 

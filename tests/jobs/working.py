@@ -10,14 +10,14 @@ from django.db import connection
 from tests.simulation.service import url_of
 
 
-def worker(job_id, *, before=""):
-    """Does one job. `before` is code that it runs first."""
+def worker(job_id):
+    """Does one job, and lets go when it is told to end."""
     code = (
         "import django; django.setup(); "
         "import signal, threading; stop = threading.Event(); "
         "signal.signal(signal.SIGTERM, lambda *_: stop.set()); "
-        "from circulation.jobs import lease, running; "
-        f"{before}; running.run({job_id}, stopping=stop.is_set)"
+        "from circulation.jobs import running; "
+        f"running.run({job_id}, stopping=stop.is_set)"
     )
     environment = {
         "DATABASE_URL": url_of(connection.settings_dict["NAME"]),
