@@ -1,4 +1,4 @@
-"""The tours of the README and of docs/api.md, run line by line."""
+"""The tours of the README, of docs/api.md and of docs/import.md, run line by line."""
 
 import os
 import re
@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -13,13 +14,14 @@ from django.core.management import call_command
 from django.db import connection
 
 from accounts.models import User
-from circulation.models import Loan
+from circulation.jobs.tasks import resume_jobs
+from circulation.models import Job, Loan
 from library.models import Book, Member
 from reservations.models import Reservation
 from tests.simulation.service import url_of
 
 ROOT = Path(__file__).parent.parent
-README, API = ROOT / "README.md", ROOT / "docs" / "api.md"
+README, API, IMPORT = ROOT / "README.md", ROOT / "docs" / "api.md", ROOT / "docs" / "import.md"
 BLOCK = re.compile(r"```console\n\$ (.*?)\n```", re.DOTALL)
 # What differs from one day to the next.
 VARYING = re.compile(r'\d{4}-\d\d-\d\d(T[\d:.]+Z)?|"(version|estimated_wait_days)":\d+')
@@ -60,17 +62,37 @@ def answered(steps: list[tuple[str, str]], url: str) -> list[str]:
 def demo():
     """The demo library as on an empty machine: the numbers in the tours are those of a new library."""
     with connection.cursor() as cursor:
-        for model in (Book, Member, Loan, Reservation):
+        for model in (Book, Member, Loan, Reservation, Job):
             cursor.execute("SELECT setval(pg_get_serial_sequence(%s, 'id'), 1, false)", [model._meta.db_table])
     call_command("load_demo", verbosity=0)
 
 
-@pytest.mark.usefixtures("demo")
+@pytest.fixture
+def worker():
+    """Does jobs while the tour goes on, as the one of `make run`."""
+    over = threading.Event()
+
+    def work():
+        try:
+            while not over.wait(0.1):
+                resume_jobs()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    yield
+    over.set()
+    thread.join()
+
+
+@pytest.mark.usefixtures("demo", "worker")
 @pytest.mark.parametrize(
     ("page", "heading", "length", "is_open"),
     [
         (README, "Five minutes at the desk", 12, True),
         (API, "Signed in: a tour", 11, False),
+        (IMPORT, "Files over HTTP", 3, True),
         *((API, heading, length, is_open) for heading, length in SPECIFICATIONS.items() for is_open in (True, False)),
     ],
 )
