@@ -1,4 +1,4 @@
-"""Files that are sent: streamed to disk, whatever their size, up to what a view allows."""
+"""Files that are sent, up to what a view allows. More than a little of them Django streams to disk."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import IO, Any
 
 from django.core.exceptions import RequestDataTooBig
-from django.core.files.uploadhandler import TemporaryFileUploadHandler
-from django.http import HttpRequest, QueryDict
+from django.http import QueryDict
 from rest_framework.exceptions import ParseError, ValidationError
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
@@ -49,11 +48,6 @@ class UploadView(DeskView):
         """Everything that was sent, files among it, by the names of the fields."""
         sent = self.request.data
         return dict(sent.lists()) if isinstance(sent, QueryDict) else {}  # without a body it is no form
-
-    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
-        # Before anybody looks at the body: for a page's token, say.
-        request.upload_handlers = [TemporaryFileUploadHandler(request)]
-        return super().initialize_request(request, *args, **kwargs)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         length = request.META.get("CONTENT_LENGTH") or "0"

@@ -16,6 +16,10 @@ class JobQuerySet(models.QuerySet["Job"]):
     def unended(self) -> JobQuerySet:
         return self.filter(state__in=Job.UNENDED)
 
+    def under_way(self) -> JobQuerySet:
+        """Those that a worker is at."""
+        return self.filter(state=Job.State.RUNNING, held_until__gte=Now())
+
     def waiting(self) -> JobQuerySet:
         """Those that nobody is at, and that need not wait."""
         return self.unended().filter(Q(held_until=None) | Q(held_until__lt=Now()))

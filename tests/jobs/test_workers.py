@@ -11,7 +11,7 @@ from django.utils import timezone
 from circulation import anonymising
 from circulation.imports.loading import BATCH, Loading
 from circulation.jobs import lease, running
-from circulation.jobs.tasks import resume_jobs
+from circulation.jobs.tasks import resume_jobs, run_job
 from circulation.models import Job, Loan
 from events.models import Event
 from library.models import Book, Copy
@@ -325,14 +325,30 @@ def test_the_sweep_takes_what_nobody_has_and_nothing_else():
     JobFactory(kind="export", options={"format": "csv"})
     JobFactory(kind="export", options={"format": "csv"}, state="running", holder="dead", held_until=timezone.now())
     soon = timezone.now() + timedelta(seconds=20)
-    JobFactory(kind="export", options={"format": "csv"}, state="running", holder="busy", held_until=soon)
+    busy = JobFactory(kind="export", options={"format": "csv"}, state="running", holder="busy", held_until=soon)
     JobFactory(kind="export", options={"format": "csv"}, held_until=soon)
     JobFactory(over=True)
 
+    def states():
+        return list(Job.objects.order_by("pk").values_list("state", flat=True))
+
+    before = states()
+    resume_jobs()  # which leaves the other workers free for the rest
+    run_job(Job.objects.earliest("pk").pk)
+    assert states() == before == ["queued", "running", "running", "queued", "done"]
+    Job.objects.filter(pk=busy.pk).update(state="queued", holder="")
+
     resume_jobs()
 
-    states = Job.objects.order_by("pk").values_list("state", flat=True)
-    assert list(states) == ["done", "done", "running", "queued", "done"]
+    assert states() == ["done", "done", "queued", "queued", "done"]
+
+
+def test_whoever_is_woken_for_one_does_those_that_wait_as_well():
+    first, second = (JobFactory(kind="export", options={"format": "csv"}).pk for _ in range(2))
+
+    run_job(second)
+
+    assert list(Job.objects.order_by("started_at").values_list("pk", "state")) == [(second, "done"), (first, "done")]
 
 
 def test_what_others_hold_is_tried_again_later_and_not_for_ever(librarian, monkeypatch):
