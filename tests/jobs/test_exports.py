@@ -1,15 +1,19 @@
 """Exports and anonymising by jobs: the same as by the commands."""
 
 import io
+import threading
 import zipfile
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
+from circulation.jobs.lease import Lease
 from circulation.models import Job, Loan
 from events.models import Event
 from library.models import Book, Member
+from library.services import add_title
 from reservations.models import Reservation
 from tests.api.asking import data_of, error_of
 from tests.circulation.commands import run as run_command
@@ -135,3 +139,29 @@ def test_nothing_to_forget(admin):
     job = done(asked(admin, "/api/anonymisations/", older_than_days=1))
 
     assert (job.state, job.message) == ("done", "0 loans and 0 reservations say no longer whose they were.")
+
+
+def test_an_export_shows_one_moment_whatever_happens_meanwhile(admin, monkeypatch):
+    job_id = asked(admin, "/api/exports/")
+    usual = Lease.check
+
+    def check(self):
+        thread = threading.Thread(target=add)
+        thread.start()
+        thread.join()
+        usual(self)
+
+    def add():
+        try:
+            add_title(title="Emma", at=timezone.now())
+        finally:
+            connection.close()
+
+    add_title(title="Dracula", at=timezone.now())
+    monkeypatch.setattr(Lease, "check", check)
+
+    job = done(job_id)
+
+    assert Book.objects.count() > 5
+    assert (job.result["titles"], job.result["copies"]) == (1, 1)
+    assert (job.done, job.total) == (sum(job.result.values()),) * 2

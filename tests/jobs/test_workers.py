@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from circulation import anonymising
 from circulation.imports.loading import BATCH, Loading
-from circulation.jobs import lease, running
+from circulation.jobs import importing, lease, running
 from circulation.jobs.tasks import resume_jobs, run_job
 from circulation.models import Job, Loan
 from events.models import Event
@@ -33,6 +33,7 @@ def quick(monkeypatch):
 @pytest.fixture
 def between(monkeypatch):
     """Does something after each batch of an import, with how many there were."""
+    monkeypatch.setattr(importing, "FIRST", BATCH)
     then = []
     usual = Loading.take_in
     count = 0
@@ -314,6 +315,8 @@ def test_told_to_stop_it_leaves_the_rest_to_another(librarian, between):
 
     job = Job.objects.get()
     assert (job.state, job.holder, job.attempts, job.done) == ("queued", "", 0, BATCH)
+    running.run(job_id, stopping=stop.is_set)  # at once, before it got on
+    assert Job.objects.get().attempts == 0
     assert Book.objects.count() == BATCH
     between.clear()
     resume_jobs()
@@ -408,6 +411,29 @@ def test_a_worker_that_dies_each_time_does_not_begin_for_ever(librarian):
 
     assert (job.state, job.message) == ("failed", "Given up after 5 attempts.")
     assert Book.objects.count() == 0
+
+
+@pytest.mark.parametrize("changed", [0, 300])
+def test_a_batch_that_takes_long_is_a_short_one(librarian, monkeypatch, changed):
+    """What it changes is locked, and somebody at the desk may want it."""
+    monkeypatch.setattr(importing, "SHORT", 0.15 if changed else 60)
+    done(sent(librarian, file(titles(changed))) if changed else sent(librarian, file(titles(1, 9000))))
+    sizes = []
+    usual = lease.Lease.save
+
+    def save(self, **fields):
+        usual(self, **fields)
+        sizes.append(self.done - sum(sizes))
+
+    monkeypatch.setattr(lease.Lease, "save", save)
+    if changed:
+        take_in = Loading.take_in
+        monkeypatch.setattr(Loading, "take_in", lambda self, some: (time.sleep(0.2), take_in(self, some)))
+
+    job = done(sent(librarian, file(titles(300).replace("Title", "Titel"))))
+
+    assert [size for size in sizes if size] == ([100, 100, 100] if changed else [300])
+    assert job.result["changed" if changed else "added"] == 300
 
 
 def test_a_job_and_the_command_say_the_same_of_what_clashes(librarian, tmp_path):
