@@ -18,10 +18,11 @@ from events.operations import (
     discard_dead_connections,
     operation,
     require_transaction,
+    together,
 )
 from events.recording import acting, event, record
 from library import locks
-from library.exceptions import CopyNotCirculating
+from library.exceptions import CopyNotCirculating, Duplicate
 from library.models import Branch, Member
 from tests.events.desks import OtherDesk, name_of, rename
 from tests.factories import NOW, BookFactory, BranchFactory, MemberFactory
@@ -394,3 +395,34 @@ def test_dead_connections_are_discarded_too_where_none_was_ever_wanted():
     discard_dead_connections()
 
     assert Event.objects.count() == 0
+
+
+# --- Several together ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_operations_together_take_effect_together_or_not_at_all():
+    ada, bea = MemberFactory(), MemberFactory()
+
+    with together():
+        rename(ada, name="Augusta")
+        rename(bea, name="Beatrice")
+    with pytest.raises(RuntimeError), together():
+        rename(ada, name="Anne")
+        raise RuntimeError
+
+    assert (name_of(ada), name_of(bea)) == ("Augusta", "Beatrice")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_that_is_refused_by_a_constraint_says_so_and_the_others_go_on():
+    ada, bea = MemberFactory(email="ada@example.org"), MemberFactory()
+    take = operation(lambda: Member.objects.filter(pk=bea.pk).update(email="ada@example.org"))
+
+    with together():
+        rename(ada, name="Augusta")
+        with pytest.raises(Duplicate, match="Another member already has this e-mail address."):
+            take()
+        rename(bea, name="Beatrice")
+
+    assert (name_of(ada), name_of(bea)) == ("Augusta", "Beatrice")
