@@ -1,5 +1,7 @@
 """What is accepted and what is not: forms, sizes, names, keys, and who asks."""
 
+from email.message import EmailMessage
+
 import pytest
 from django.conf import settings as of_django
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -123,6 +125,7 @@ def test_fields_are_not_for_files(librarian):
         ("Bücher “neu”.csv".encode(), "Bücher “neu”.csv"),
         (b"a.csv; filename=b.csv", "a.csv; filename=b.csv"),
         (b"<script>.csv", "<script>.csv"),
+        (rb"a\"; x=\".csv", 'a"; x=".csv'),
     ],
 )
 def test_a_name_is_a_name_and_never_a_path_or_a_header(librarian, sent_name, kept):
@@ -135,7 +138,9 @@ def test_a_name_is_a_name_and_never_a_path_or_a_header(librarian, sent_name, kep
     assert job.message == f"{kept}: 1 added, 0 changed, 0 unchanged, 1 refused."
     fetched = librarian.get(f"/api/jobs/{job_id}/errors/")
     assert fetched.status_code == 200
-    assert len(fetched["Content-Disposition"].splitlines()) == 1
+    as_browsers_read_it = EmailMessage()
+    as_browsers_read_it["Content-Disposition"] = fetched["Content-Disposition"]
+    assert as_browsers_read_it.get_filename() == kept.removesuffix(".csv") + "-refused.csv"
     assert fetched["X-Content-Type-Options"] == "nosniff"
 
 
