@@ -80,6 +80,7 @@ ROUTES = {
     "/status/{book}/": {"GET"},
 }
 STREAM = "/api/books/{book}/availability/stream/"  # its events come from a process of their own
+UPLOADS = {"/api/imports/"}  # what they are sent is a form with files: tests/jobs
 FILES = {"/api/jobs/{job}/result/", "/api/jobs/{job}/errors/"}  # what they answer is a file
 LISTS = [
     "/api/keys/",
