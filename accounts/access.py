@@ -44,6 +44,8 @@ GET     api/me/                                              account  any       
 GET     api/me/loans/                                        account  no                 -         read     public
 GET     api/me/history/                                      account  no                 -         read     public
 GET     api/me/reservations/                                 account  no                 -         read     public
+GET     api/me/notices/                                      account  no                 -         read     public
+PATCH   api/me/notices/                                      account  no                 -         write    public
 POST    api/me/password/                                     account  no                 -         account  both
 GET     api/keys/                                            named    admin              -         read     both
 POST    api/keys/                                            named    no                 -         account  both
@@ -79,6 +81,8 @@ DELETE  api/members/<id:member_id>/                          staff    members:wr
 GET     api/members/<id:member_id>/loans/                    own      circulation:read   -         read     public
 GET     api/members/<id:member_id>/history/                  own      circulation:read   -         read     public
 GET     api/members/<id:member_id>/reservations/             own      circulation:read   -         read     public
+GET     api/members/<id:member_id>/notices/                  own      members:read       -         read     public
+PATCH   api/members/<id:member_id>/notices/                  own      members:write      -         write    public
 
 POST    api/circulation/checkout/                            own      circulation:write  borrow    write    public
 POST    api/circulation/return/                              own      circulation:write  return    write    public

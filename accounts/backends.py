@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from accounts.models import Role, User
 
 # The apps whose pages librarians work with. Accounts, keys and locks are for admins.
-OF_THE_DESK = {"library", "circulation", "reservations", "events"}
+OF_THE_DESK = {"library", "circulation", "reservations", "events", "notifications"}
 ALSO = {"accounts.view_user"}  # to find the account of a member
 
 

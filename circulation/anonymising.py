@@ -14,6 +14,7 @@ from circulation.models import Loan
 from events.anonymising import forget_actors, forget_members
 from events.models import Event
 from events.operations import operation
+from events.signals import history_forgotten
 from reservations.models import Reservation
 
 BATCH = 500  # rows in a transaction
@@ -84,6 +85,7 @@ def _forget_loans(ids: list[int]) -> int:
     members = set(loans.values_list("member", flat=True))
     # Named by their members, too, by whom events are found.
     forget_members(Event.objects.filter(member_id__in=members, loan_id__in=ids))
+    history_forgotten.send(Loan, loans=ids)
     return loans.update(member=None)
 
 
@@ -93,6 +95,7 @@ def _forget_reservations(ids: list[int]) -> int:
     members = set(reservations.values_list("member", flat=True))
     # The check-out that a reservation ended with goes with its loan.
     forget_members(Event.objects.filter(member_id__in=members, reservation_id__in=ids, loan_id=None))
+    history_forgotten.send(Reservation, reservations=ids)
     return reservations.update(member=None)
 
 

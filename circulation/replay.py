@@ -36,6 +36,7 @@ from circulation.imports.formats.source import Source
 from circulation.models import CirculationEvent, Loan
 from circulation.services import Queued, check_out, fulfil_head, return_copy
 from events.exceptions import Busy, DomainError
+from events.recording import retelling
 from library.exceptions import Override, Refusal
 from library.models import Book
 from reservations.models import Reservation
@@ -121,7 +122,7 @@ def replay(
             if last is not None and at <= last:
                 yield Outcome(event, "passed over", f"The title's record goes on until {last:%Y-%m-%d %H:%M} UTC.")
             else:
-                with shelving_as_of(today):
+                with shelving_as_of(today), retelling("replay"):
                     outcome = _replay(event, at, fulfil_on_return)
                 yield outcome
 

@@ -41,6 +41,7 @@ OURS = (
     "sockets",
     "secret-key",
     "admin-password",
+    "mail",
     "public.env",
     "admin.env",
     *LOCKS,

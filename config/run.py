@@ -344,10 +344,18 @@ def welcome(address: Address, sign_in: str) -> str:
         f"  API        {url}/api/        {desk}",
         f"  Explorer   {url}/api/docs/   the same, to read and to try out (ReDoc: /api/redoc/)",
         f"  Admin      {url}/admin/      {sign_in}",
+        *mails(),
     ]
     if settings.SERVICE == "public":
-        del lines[-1]
+        del lines[2]
     return "\n".join(["", running, "", *lines, ""])
+
+
+def mails() -> list[str]:
+    """Where they are while they are files. Of two services, only the public one writes any."""
+    if settings.EMAIL_BACKEND.endswith(".MailFiles") and settings.SERVICE != "admin":
+        return [f"  Mail       {(settings.MAIL_DIR / 'index.html').as_uri()}"]
+    return []
 
 
 def one_line(error: Exception) -> str:

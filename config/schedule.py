@@ -33,6 +33,16 @@ SCHEDULE = {
         "circulation.tasks.serve_lines",
         "Ends what was not collected or is no longer needed, and offers the copies to those next in line.",
     ),
+    "Send notices": every(
+        MINUTE,
+        "integrations.notifications.tasks.send_notices",
+        "Sends members what is due, and tries again what failed.",
+    ),
+    "Queue notices": every(
+        15 * MINUTE,
+        "integrations.notifications.tasks.queue_notices",
+        "Reminds members of what is due soon, overdue, or waits for them on its last days.",
+    ),
     "Count the day": daily(
         "00:10", "circulation.tasks.count_days", "Keeps the figures of the day that ended, for the statistics."
     ),
@@ -59,5 +69,8 @@ SCHEDULE = {
     ),
     "Forget old webhook deliveries": daily(
         "03:30", "integrations.webhooks.tasks.forget_deliveries", "Drops the log of deliveries after 30 days."
+    ),
+    "Forget old notices": daily(
+        "03:40", "integrations.notifications.tasks.forget_notices", "Drops the log of mails to members after 90 days."
     ),
 }

@@ -2,10 +2,14 @@
 
 import hashlib
 import ipaddress
+import re
 from datetime import timedelta
+from email.utils import parseaddr
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import dj_database_url
+import dj_email_url
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env
 from marshmallow.validate import Range
@@ -123,6 +127,40 @@ try:
 except ValueError as _error:
     raise ImproperlyConfigured(f"WEBHOOK_NETWORKS is a list such as 10.0.0.0/8,fd00::/8; {_error}.") from None
 
+# --- Mail ---------------------------------------------------------------------------------------------
+
+# The mail server. Without one, mails are files while DEBUG is on, and otherwise nothing is sent.
+_email_url = env.str("EMAIL_URL", "").strip()
+EMAIL_BACKEND = (
+    "integrations.notifications.files.MailFiles" if DEBUG else "django.core.mail.backends.dummy.EmailBackend"
+)
+if _email_url:
+    try:
+        if urlsplit(_email_url).scheme not in ("smtp", "submission") or not urlsplit(_email_url).hostname:
+            raise ValueError
+        _email = dj_email_url.parse(_email_url)
+    except ValueError:  # what is there may be a password
+        raise ImproperlyConfigured(
+            "EMAIL_URL is like submission://name:password@mail.example.org:587 (which encrypts), or smtp://localhost:25."
+        ) from None
+    EMAIL_BACKEND, EMAIL_HOST, EMAIL_PORT = (_email[f"EMAIL_{name}"] for name in ("BACKEND", "HOST", "PORT"))
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _email["EMAIL_HOST_USER"] or "", _email["EMAIL_HOST_PASSWORD"] or ""
+    EMAIL_USE_TLS, EMAIL_USE_SSL = _email["EMAIL_USE_TLS"], _email["EMAIL_USE_SSL"]
+EMAIL_TIMEOUT = 10  # seconds, of each step
+MAIL_IS_SET_UP = bool(_email_url) or DEBUG
+MAIL_DIR = embedded.local_dir() / "mail"  # of mails that are files
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "library@localhost")
+if not re.fullmatch(r"[^@\s]+@[A-Za-z0-9.-]+", parseaddr(DEFAULT_FROM_EMAIL)[1]) or "\n" in DEFAULT_FROM_EMAIL:
+    raise ImproperlyConfigured(
+        f"DEFAULT_FROM_EMAIL is an address, such as library@example.org; not {DEFAULT_FROM_EMAIL!r}."
+    )
+LIBRARY_NAME = env.str("LIBRARY_NAME", "Circdesk Library").strip()
+if not 0 < len(LIBRARY_NAME) <= 100 or len(LIBRARY_NAME.splitlines()) > 1:
+    raise ImproperlyConfigured("LIBRARY_NAME is one line of at most 100 characters.")
+# How many days before the due date members are reminded, and from which hour of the morning, where the copy belongs.
+DUE_SOON_DAYS = env.int("DUE_SOON_DAYS", 2, validate=Range(1, 30))
+NOTICE_HOUR = env.int("NOTICE_HOUR", 8, validate=Range(0, 23))
+
 # --- The project ------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
@@ -132,6 +170,7 @@ INSTALLED_APPS = [
     "library",
     "reservations",
     "circulation",
+    "integrations.notifications",
     "integrations.publishing",
     "integrations.stores",
     "integrations.webhooks",

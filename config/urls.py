@@ -27,6 +27,7 @@ urlpatterns: list[Any] = [
     path("api/", include("library.api.urls")),
     path("api/", include("accounts.api.urls")),
     path("api/", include("integrations.webhooks.api.urls")),
+    path("api/", include("integrations.notifications.api.urls")),
     path("", include("integrations.contracts.urls")),
     path("", include("integrations.live.urls")),
     path("", RedirectView.as_view(url="/api/docs/")),

@@ -15,6 +15,7 @@ from events.signals import recorded
 
 _following: ContextVar[bool] = ContextVar("following", default=False)
 _actor: ContextVar[int | None] = ContextVar("actor", default=None)
+_retold: ContextVar[str | None] = ContextVar("retold", default=None)
 
 
 def is_ours(kind: Event.Kind) -> bool:
@@ -30,6 +31,19 @@ def following() -> Iterator[None]:
         yield
     finally:
         _following.reset(token)
+
+
+@contextmanager
+def retelling(source: str) -> Iterator[None]:
+    """What is recorded inside did not happen here and now, but in a trace or a demonstration: nobody is written to.
+
+    The payload says so as `retold`. What an import brings in says so too, in its own words.
+    """
+    token = _retold.set(source)
+    try:
+        yield
+    finally:
+        _retold.reset(token)
 
 
 @contextmanager
@@ -60,6 +74,7 @@ def event(
     """
     if not (is_ours(kind) or _following.get()):
         raise OtherService("public" if settings.SERVICE == "admin" else "admin's")
+    payload.setdefault("retold", _retold.get())
     return Event(
         kind=kind,
         occurred_at=at,

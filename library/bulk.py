@@ -157,4 +157,4 @@ def create_members(members: Sequence[Member], *, at: datetime) -> None:
             # Somebody else may have a card with the usual number.
             member.card_number = f"{card}-{secrets.token_hex(2)}" if card in taken else card
     Member.objects.bulk_create(members)
-    record(*(event(Event.Kind.MEMBER_ENROLLED, at=at, member_id=member.pk) for member in members))
+    record(*(event(Event.Kind.MEMBER_ENROLLED, at=at, member_id=member.pk, retold="import") for member in members))

@@ -119,6 +119,21 @@ QUEUED = JOB | {
     "links": {"result": None, "errors": None},
 }
 ACCEPTED = "Accepted as job 12: /api/jobs/12/ tells how far it is."
+NOTICES = {
+    "language": "en",
+    "unwanted": ["returned"],
+    "kinds": [
+        "registration",
+        "reserved",
+        "ready",
+        "expiring",
+        "due_soon",
+        "overdue",
+        "returned",
+        "renewed",
+        "cancelled",
+    ],
+}
 SECRET = "whsec_bm90aGluZyBzaWducyB3aXRoIHRoaXMgb25lIHlldCE="
 BRANCH = {"branch": "Main Library", "total": 2, "available": 1}
 HELD = RESERVATION | {
@@ -193,6 +208,7 @@ DATA: dict[str, Any] = {
     "NewSubscription": WEBHOOK | {"secret": SECRET},
     "Subscription": WEBHOOK,
     "NewKey": KEY | {"key": "cdk_8Kx2mQ4vT7aZ3rW9bN1cJ6yL0pE5sHgUdFiVoRtXqMk"},
+    "NoticePreferences": NOTICES,
     "Pair": {"access": ACCESS, "refresh": REFRESH},
     "Places": {name: f"https://library.example.org{path}" for name, path in PLACES.items()},
     "Queue": {"book_id": 1, "version": 184, "reservations": [RESERVATION]},
@@ -295,6 +311,8 @@ SAID: dict[str, str | tuple[str, Any]] = {
     "members_replace": ("Ada King saved.", MEMBER | {"name": "Ada King", "last_name": "King"}),
     "members_update": ("Ada Lovelace saved.", MEMBER | {"blocked_reason": "Card reported stolen"}),
     "members_delete": "Member 2 deleted.",
+    "members_notices_update": ("Saved.", NOTICES | {"language": "ar", "unwanted": ["returned", "renewed"]}),
+    "me_notices_update": ("Saved.", NOTICES | {"language": "ar", "unwanted": ["returned", "renewed"]}),
     "checkout 201": "Copy 1-1 lent to Ada Lovelace until 2026-03-30.",
     "checkout 202": "Nothing is free. Grace Hopper is at place 1 in the line for “Middlemarch”.",
     "return_copy": "Copy 1-1 returned. Put it on the hold shelf for Grace Hopper.",

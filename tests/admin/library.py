@@ -7,6 +7,8 @@ from django.db.models import Model
 from accounts.models import APIKey, FailedSignIn, User
 from circulation.models import CirculationEvent, DayFigures, Job, JobChunk, JobFile, Loan
 from events.models import Consumer, Event, FailedMessage, PendingEvent, Publication, Relay, StoredAnswer
+from integrations.notifications.kinds import Kind
+from integrations.notifications.models import Notice, NoticeTemplate, Preferences, new_notice
 from integrations.webhooks.models import Delivery, Subscription
 from library.models import Book, Branch, Copy, LoanPolicy, Member, MemberCategory
 from library.services import add_title, enrol
@@ -51,8 +53,11 @@ MODELS = [
     JobChunk,
     Subscription,
     Delivery,
+    Notice,
+    NoticeTemplate,
+    Preferences,
 ]
-ADDED_BY_HAND = [User, APIKey, Book, Branch, Copy, LoanPolicy, Member, MemberCategory]
+ADDED_BY_HAND = [User, APIKey, Book, Branch, Copy, LoanPolicy, Member, MemberCategory, NoticeTemplate, Preferences]
 
 
 def stock(count: int = 1) -> None:
@@ -79,6 +84,11 @@ def stock(count: int = 1) -> None:
         )
         DayFigures.objects.create(day=NOW.date() + timedelta(days=DayFigures.objects.count()), loans=1, returns=1)
         JobFactory(over=True)
+        loan = LoanFactory()
+        new_notice(Kind.DUE_SOON, loan.member_id, loan_id=loan.pk, moment=loan.due_at, at=NOW).save()
+        Preferences.objects.create(member=loan.member, language="ar", unwanted=["returned"])
+        language = f"x{NoticeTemplate.objects.count()}"
+        NoticeTemplate.objects.create(kind=Kind.READY, language=language, subject="Ready", text="Ready", html="Ready")
         key = f"{StoredAnswer.objects.count()}"
         StoredAnswer.objects.create(caller="open desk", key=key, fingerprint="", status=201, body=b"the secret answer")
 

@@ -26,7 +26,7 @@ from tests.factories import (
 
 pytestmark = pytest.mark.django_db
 
-OUR_APPS = ("accounts", "events", "library", "reservations", "circulation", "webhooks")
+OUR_APPS = ("accounts", "events", "library", "reservations", "circulation", "webhooks", "notifications")
 HOSTILE = "<script>alert('read me')</script>"
 
 models = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)

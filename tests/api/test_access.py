@@ -117,6 +117,7 @@ POST token/ POST token/refresh/ POST token/verify/ POST token/blacklist/
 """
 MEMBERS = """
 GET me/ GET me/loans/ GET me/history/ GET me/reservations/ POST me/password/
+GET me/notices/ PATCH me/notices/ GET members/{member}/notices/ PATCH members/{member}/notices/
 GET members/{member}/ GET members/{member}/loans/ GET members/{member}/history/ GET members/{member}/reservations/
 GET loans/ GET loans/{loan}/ GET reservations/ GET reservations/{reservation}/ POST reservations/
 POST circulation/checkout/ POST circulation/return/ POST circulation/renew/

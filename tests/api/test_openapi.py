@@ -56,7 +56,7 @@ ONCE_ANYWAY = {
     "/api/webhooks/{webhook}/test/",
     "/api/webhooks/{webhook}/rotate-secret/",
 }
-UNVERSIONED = {"/api/keys/{key}/", "/api/webhooks/{webhook}/"}
+UNVERSIONED = {"/api/keys/{key}/", "/api/webhooks/{webhook}/", "/api/me/notices/", "/api/members/{member}/notices/"}
 FORMATS = Draft202012Validator.FORMAT_CHECKER
 OPERATIONS = [(route, method.lower()) for route, methods in ROUTES.items() for method in sorted(methods)]
 EVERY_OPERATION = pytest.mark.parametrize(("route", "method"), OPERATIONS, ids=[f"{m} {r}" for r, m in OPERATIONS])
@@ -334,6 +334,8 @@ SENT = {
     "/api/copies/{barcode}/": {"branch": "Main Library"},
     "/api/members/": {"name": "Ada"},
     "/api/members/{member}/": {"name": "Ada"},
+    "/api/me/notices/": {"language": "ar"},
+    "/api/members/{member}/notices/": {"unwanted": ["returned"]},
     "/api/circulation/renew/": {"loan_id": 0},
     "/api/circulation/batch/": {"operations": [{"op": "return", "barcode": "x"}]},
     "/api/reservations/{reservation}/reorder/": {"priority": 1, "reason": "x"},

@@ -83,6 +83,34 @@ def test_each_of_two_services_wakes_workers_of_its_own(monkeypatch, service, pre
     assert found["CELERY_BROKER_TRANSPORT_OPTIONS"]["global_keyprefix"] == prefix
 
 
+def test_a_mail_server_is_named_by_its_url(monkeypatch):
+    found = read(monkeypatch, EMAIL_URL="submission://desk%40example.org:p%2Fw@mail.example.org")
+
+    assert found["EMAIL_BACKEND"] == "django.core.mail.backends.smtp.EmailBackend"
+    assert (found["EMAIL_HOST"], found["EMAIL_PORT"], found["EMAIL_USE_TLS"]) == ("mail.example.org", 587, True)
+    assert (found["EMAIL_HOST_USER"], found["EMAIL_HOST_PASSWORD"]) == ("desk@example.org", "p/w")
+    assert (found["EMAIL_TIMEOUT"], found["MAIL_IS_SET_UP"]) == (10, True)
+    plain = read(monkeypatch, EMAIL_URL="smtp://localhost:2525", DEBUG="true")
+    assert (plain["EMAIL_PORT"], plain["EMAIL_USE_TLS"], plain["EMAIL_HOST_USER"]) == (2525, False, "")
+    assert plain["EMAIL_BACKEND"] == found["EMAIL_BACKEND"]
+
+
+def test_without_a_mail_server_mails_are_files_in_development_and_otherwise_nothing(monkeypatch):
+    developing, running = read(monkeypatch, DEBUG="true"), read(monkeypatch)
+
+    assert developing["EMAIL_BACKEND"] == "integrations.notifications.files.MailFiles"
+    assert developing["MAIL_DIR"] == embedded.local_dir() / "mail"
+    assert (developing["MAIL_IS_SET_UP"], running["MAIL_IS_SET_UP"]) == (True, False)
+    assert running["EMAIL_BACKEND"] == "django.core.mail.backends.dummy.EmailBackend"
+
+
+def test_the_password_of_the_mail_server_is_not_shown(monkeypatch):
+    with pytest.raises(ImproperlyConfigured) as refusal:
+        read(monkeypatch, EMAIL_URL="smtps://desk:secret@mail.example.org")
+
+    assert "secret" not in str(refusal.value)
+
+
 def test_behind_https_cookies_are_for_https_only(monkeypatch):
     found = read(monkeypatch, HTTPS="true")
 
@@ -122,6 +150,18 @@ def test_who_comes_by_https_signs_in_to_the_admin(monkeypatch, settings, django_
             "WEBHOOK_NETWORKS is a list such as 10.0.0.0/8,fd00::/8; 'intranet' does not appear to be an IPv4 or IPv6",
         ),
         ({"WEBHOOK_NETWORKS": "10.0.0.1/8"}, "10.0.0.1/8 has host bits set"),
+        ({"EMAIL_URL": "mail.example.org"}, "EMAIL_URL is like submission://name:password@mail.example.org:587"),
+        ({"EMAIL_URL": "smtp://"}, "EMAIL_URL is like"),
+        ({"EMAIL_URL": "imap://mail.example.org"}, "EMAIL_URL is like"),
+        ({"EMAIL_URL": "smtp://mail.example.org:mail"}, "EMAIL_URL is like"),
+        (
+            {"DEFAULT_FROM_EMAIL": "library"},
+            "DEFAULT_FROM_EMAIL is an address, such as library@example.org; not 'libra",
+        ),
+        ({"DEFAULT_FROM_EMAIL": "a@b\nBcc: c@d"}, "DEFAULT_FROM_EMAIL is an address"),
+        ({"LIBRARY_NAME": " "}, "LIBRARY_NAME is one line of at most 100 characters."),
+        ({"LIBRARY_NAME": "x\ny"}, "LIBRARY_NAME is one line"),
+        ({"LIBRARY_NAME": "x" * 101}, "LIBRARY_NAME is one line"),
     ],
 )
 def test_what_does_not_fit_is_refused(monkeypatch, variables, told):
@@ -138,6 +178,8 @@ def test_what_does_not_fit_is_refused(monkeypatch, variables, told):
         ("DATABASE_POOL_SIZE", ["0", "x"]),
         ("LIVE_LISTENERS", ["0", "60001", "x"]),
         ("HISTORY_DAYS", ["-1", "36501", "x"]),
+        ("DUE_SOON_DAYS", ["0", "31", "x"]),
+        ("NOTICE_HOUR", ["-1", "24", "x"]),
         ("HTTPS", ["perhaps"]),
     ],
 )

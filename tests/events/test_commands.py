@@ -133,7 +133,7 @@ def test_without_redis_it_is_said_in_one_line(settings):
 
 
 def test_a_group_that_is_none_is_refused_with_those_there_are():
-    with pytest.raises(CommandError, match=r"^There is no group mice\. There are: webhooks\.$"):
+    with pytest.raises(CommandError, match=r"^There is no group mice\. There are: notices, webhooks\.$"):
         call_command("consume_events", "mice")
 
 

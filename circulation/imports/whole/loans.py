@@ -151,6 +151,7 @@ def _lend(lendings: Sequence[_Lending]) -> None:
                 barcode=loan.copy.barcode,
                 due_at=loan.due_at.isoformat(),
                 override=OVERRIDDEN,
+                retold="import",
                 **fact,
             )
             for loan, fact in zip(loans, facts, strict=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db.models import Q
@@ -181,10 +182,11 @@ def _reservation(
 
 
 def _events(reservation: Reservation) -> list[Event]:
-    where: dict[str, int | None] = {
+    where: dict[str, Any] = {
         "book_id": reservation.book_id,
         "member_id": reservation.member_id,
         "reservation_id": reservation.pk,
+        "retold": "import",
     }
     at = reservation.placed_at
     told = [event(Event.Kind.RESERVE, at=at, override=OVERRIDDEN, **where)]
