@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
+from celery.beat import SchedulingError
 from django_celery_beat.schedulers import DatabaseScheduler
+
+logger = logging.getLogger(__name__)
 
 
 class Scheduler(DatabaseScheduler):  # type: ignore[misc]  # it has no types
@@ -16,3 +20,10 @@ class Scheduler(DatabaseScheduler):  # type: ignore[misc]  # it has no types
     def update_from_dict(self, mapping: dict[str, Any]) -> None:
         known = set(self.Model.objects.filter(name__in=mapping).values_list("name", flat=True))
         super().update_from_dict({name: entry for name, entry in mapping.items() if name not in known})
+
+    def apply_entry(self, entry: Any, producer: Any = None) -> None:
+        """In one line, while Redis is away, for what Celery tells in two hundred."""
+        try:
+            self.apply_async(entry, producer=producer, advance=False)
+        except SchedulingError as error:
+            logger.warning("%s", error)

@@ -5,9 +5,13 @@ at once does no harm: the next round of the schedule finds what was missed.
 """
 
 import os
+import warnings
 
 from celery import Celery
+from celery.exceptions import CPendingDeprecationWarning
 
+# That what runs is not cut off when Redis goes away will change some day, Celery says whenever Redis does.
+warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 app = Celery("circdesk")
