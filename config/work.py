@@ -45,7 +45,7 @@ class KeepsBeat(bootsteps.StartStopStep):
         [beat] = [step for step in worker.steps if isinstance(step, Beat)]
         if not beat.obj.is_alive():
             logger.error("Beat ended, and begins again.")
-            beat.include(worker)
+            beat.obj = beat.create(worker)
             beat.start(worker)
 
 
