@@ -3,6 +3,7 @@
 Production runs `celery` itself, see docker-compose.yml.
 """
 
+import logging
 import os
 import warnings
 
@@ -15,10 +16,14 @@ from typing import Any
 from celery import bootsteps
 from celery.exceptions import SecurityWarning
 from celery.signals import beat_embedded_init
+from celery.worker.components import Beat, Timer
 
 from config.celery import app
 from config.web import stop_with_parent
 
+logger = logging.getLogger(__name__)
+
+LOOK = 2.0  # seconds between two looks at whether beat is alive
 PROCESSES = 2  # so that a long job leaves one for the rest
 GRACE = 8  # seconds; CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT is shorter
 
@@ -26,6 +31,22 @@ GRACE = 8  # seconds; CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT is shorter
 @beat_embedded_init.connect
 def end_with_the_worker(**_: Any) -> None:
     stop_with_parent(GRACE)  # the other processes of a worker do so by themselves
+
+
+class KeepsBeat(bootsteps.StartStopStep):
+    """Begins beat again if it was killed, as Celery does with its other processes: without it nothing is woken."""
+
+    requires = (Beat, Timer)
+
+    def start(self, parent: Any) -> None:
+        parent.timer.call_repeatedly(LOOK, self._look, (parent,))
+
+    def _look(self, worker: Any) -> None:
+        [beat] = [step for step in worker.steps if isinstance(step, Beat)]
+        if not beat.obj.is_alive():
+            logger.error("Beat ended, and begins again.")
+            beat.obj = beat.create(worker)
+            beat.start(worker)
 
 
 class SaysSo(bootsteps.StartStopStep):
@@ -38,7 +59,7 @@ class SaysSo(bootsteps.StartStopStep):
 
 
 def main() -> None:
-    app.steps["worker"].add(SaysSo)
+    app.steps["worker"].update([KeepsBeat, SaysSo])
     stop_with_parent(GRACE)
     warnings.simplefilter("ignore", SecurityWarning)  # as root, as the rest of `make run`
     app.Worker(beat=True, concurrency=PROCESSES, quiet=True, without_gossip=True, without_mingle=True).start()

@@ -7,6 +7,7 @@ from typing import IO, Any
 
 from django.core.exceptions import RequestDataTooBig
 from django.http import QueryDict
+from django.utils.http import parse_header_parameters
 from rest_framework.exceptions import ParseError, ValidationError
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
@@ -27,10 +28,31 @@ class FilesParser(MultiPartParser):
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
+        boundary = parse_header_parameters(media_type or "")[1].get("boundary", "")
+        body: Any = _Body(stream, b"--%s--" % boundary.encode("ascii", "replace"))
         try:
-            return super().parse(stream, media_type, parser_context)
+            form = super().parse(body, media_type, parser_context)
         except ParseError as error:
             raise ValidationError({"body": ["This cannot be read as multipart/form-data."]}) from error
+        if not body.is_whole:  # as much of it as came would be another request than what was asked
+            raise ValidationError({"body": ["This ends before its last boundary: it was cut off on the way."]})
+        return form
+
+
+class _Body:
+    """A body as it is read, which remembers whether its last boundary came."""
+
+    def __init__(self, stream: IO[Any], last: bytes) -> None:
+        self.is_whole = False
+        self._stream, self._last, self._before = stream, last, b""
+
+    def read(self, size: int = -1) -> bytes:
+        data: bytes = self._stream.read(size)
+        if not self.is_whole:
+            seen = self._before + data
+            self.is_whole = self._last in seen
+            self._before = seen[-len(self._last) :]
+        return data
 
 
 class UploadView(DeskView):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
-
 from django.db import transaction
 
 from circulation.exports.library import as_of_one_moment, tables_in
 from circulation.jobs import store
 from circulation.jobs.lease import Lease
 from circulation.jobs.models import Job, JobFile
+from circulation.jobs.scratch import scratch
 
 _NOW_AND_THEN = 500  # rows
 
@@ -25,8 +23,7 @@ def export(job: Job, lease: Lease) -> None:
         if lease.done % _NOW_AND_THEN == 0:
             lease.check()
 
-    with TemporaryDirectory(prefix="circdesk-") as name:
-        directory = Path(name)
+    with scratch() as directory:
         with as_of_one_moment():
             tables = tables_in(job.options["format"])
             lease.total = sum(table.count() for table in tables)

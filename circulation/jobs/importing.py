@@ -16,7 +16,6 @@ from io import BytesIO
 from itertools import islice
 from pathlib import Path, PurePath
 from struct import Struct
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from django.db import transaction
@@ -30,6 +29,7 @@ from circulation.imports.refused import ENDINGS, Mendable
 from circulation.jobs import store
 from circulation.jobs.lease import Lease
 from circulation.jobs.models import Job, JobFile
+from circulation.jobs.scratch import scratch
 from events.operations import rehearsing, together
 
 IMPORTABLE = {Job.Kind.IMPORT_BOOKS: BOOKS, Job.Kind.IMPORT_MEMBERS: MEMBERS}
@@ -74,7 +74,7 @@ def _opened(job: Job) -> Iterator[list[Ready]]:
     of = IMPORTABLE[Job.Kind(job.kind)]
     named = columns_named(job.options["map"], of.fields)
     with ExitStack() as stack:
-        directory = Path(stack.enter_context(TemporaryDirectory(prefix="circdesk-")))
+        directory = stack.enter_context(scratch())
         files: list[Ready] = []
         problems: list[str] = []
         for sent in job.files.filter(role=JobFile.Role.SOURCE):
@@ -261,8 +261,8 @@ def end_reports(job_id: int) -> None:
 
 
 def _rehearse(job: Job, lease: Lease, files: list[Ready]) -> None:
-    with TemporaryDirectory(prefix="circdesk-") as directory:
-        course = _Rehearsal(job, lease, files, Path(directory))
+    with scratch() as directory:
+        course = _Rehearsal(job, lease, files, directory)
         with rehearsing():
             for number in range(len(files)):
                 course.take_in(number)

@@ -95,7 +95,16 @@ def test_a_source_that_is_taken(librarian):
 def test_what_is_no_form(librarian):
     error_of(raw(librarian, "POST", "/api/imports/", {"kind": "books"}), 415, "UNSUPPORTED_MEDIA_TYPE")
     assert invalid_fields(raw(librarian, "POST", "/api/imports/", b"x", "multipart/form-data")) == {"body": "invalid"}
-    assert invalid_fields(post(librarian, form(KIND)[:20])) == {"file": "required", "kind": "required"}
+
+
+def test_what_is_cut_off_is_not_taken_for_less(librarian):
+    a_file = (b'name="file"; filename="a.csv"', b"title\nEmma\n")
+    body = form(KIND, a_file, (b'name="file"; filename="b.csv"', b"title\nPersuasion\n"), (b'name="dry_run"', b"true"))
+
+    for end in range(1, len(body) - 2):
+        assert invalid_fields(post(librarian, body[:end])) in ({"body": "invalid"}, {"dry_run": "invalid"}), end
+    assert Job.objects.count() == 0
+    assert post(librarian, body + b"what stands behind it is not read").status_code == 202
 
 
 def test_as_much_as_is_allowed_and_more(librarian, settings):

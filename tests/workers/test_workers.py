@@ -73,6 +73,25 @@ def test_beat_wakes_a_worker_as_often_as_the_admin_says():
         assert soon(lambda: status_of(second) == "ready", within=10)
 
 
+def test_beat_is_begun_again_when_it_is_killed():
+    every_second("Serve the lines")
+
+    def processes():
+        return psutil.Process(one.pid).children()
+
+    with worker() as one:
+        first = stranded_reservation()
+        assert soon(lambda: status_of(first) == "ready")
+        assert len(processes()) == 3
+        for _ in range(2):
+            for process in processes():  # beat among them, and whoever is at something
+                process.kill()
+            waiting = stranded_reservation()
+            assert soon(lambda waiting=waiting: status_of(waiting) == "ready", within=20)
+            assert soon(lambda: len(processes()) == 3)
+    assert one.returncode == 0
+
+
 def test_a_worker_is_woken_after_the_commit_and_not_without_one():
     with worker(*ONE_WORKER):
         first = stranded_reservation()
