@@ -113,12 +113,10 @@ class Lease:
         """It is over. Raises Lost."""
         self.save(state=state, ended_at=Now(), holder="", held_until=None, checkpoint={}, **fields)
 
-    def let_go(self, *, wait: timedelta = timedelta(0), is_failure: bool = False, message: str = "") -> None:
+    def let_go(self, *, wait: timedelta = timedelta(0), is_failure: bool = False, **said: str) -> None:
         """Leave it to the next worker, after a while. What is no failure does not count as an attempt."""
         attempts = F("attempts") if is_failure else Case(When(attempts__gt=0, then=F("attempts") - 1), default=Value(0))
-        self._ours().update(
-            state=Job.State.QUEUED, holder="", held_until=Now() + wait, attempts=attempts, message=message
-        )
+        self._ours().update(state=Job.State.QUEUED, holder="", held_until=Now() + wait, attempts=attempts, **said)
 
     def _ours(self) -> Any:
         return Job.objects.filter(pk=self.job_id, holder=self._holder)
