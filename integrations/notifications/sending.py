@@ -7,6 +7,7 @@ came of it, unless its time had run out and somebody else has the notice now.
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import smtplib
@@ -20,6 +21,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
+from django.db import Error as DatabaseTrouble
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
@@ -28,6 +30,8 @@ from events.operations import operation
 from integrations.notifications.models import Notice
 from integrations.notifications.rendering import Letter, language_of, letter_for
 from integrations.notifications.standing import why_not
+
+logger = logging.getLogger(__name__)
 
 SENT = Notice.State.SENT
 BATCH = 50
@@ -142,14 +146,18 @@ def _attempt(notice_id: int, holder: str, mailer: _Mailer, at: datetime) -> Fail
     if reason := why_not(notice, at):
         ours.update(state=Notice.State.DROPPED, why=reason, **over)
         return Notice.State.DROPPED
-    letter = letter_for(notice, language_of(notice))
-    failure = mailer.send(notice, letter)
-    said: dict[str, Any] = {
-        "attempts": notice.attempts + 1,
-        "address": notice.member.email,
-        "subject": letter.subject,
-        "language": letter.language,
-    }
+    said: dict[str, Any] = {"attempts": notice.attempts + 1, "address": notice.member.email}
+    failure: Failure | None
+    try:
+        letter = letter_for(notice, language_of(notice))
+        said |= {"subject": letter.subject, "language": letter.language}
+        failure = mailer.send(notice, letter)
+    except DatabaseTrouble:
+        raise
+    except Exception as problem:  # a defect; it would come first in every round, and nobody else be written to
+        logger.exception("Notice %s cannot be sent.", notice_id)
+        mailer.close()
+        failure = Failure(_told(f"The mail cannot be written: {type(problem).__name__}: {problem}"))
     if failure is None:
         ours.update(state=SENT, sent_at=at, why="", **said, **over)
         return SENT
@@ -196,6 +204,8 @@ class _Mailer:
 
 
 def _message(notice: Notice, letter: Letter) -> EmailMultiAlternatives:
+    if "=?" in notice.member.email:  # an encoded word, which would be read, and the mail go to what it hides
+        raise ValueError("“=?” cannot stand in an address")
     name, address = parseaddr(settings.DEFAULT_FROM_EMAIL)
     return EmailMultiAlternatives(
         letter.subject,

@@ -225,6 +225,42 @@ def test_an_address_that_no_mail_can_have_fails_at_once(post):
     assert notice.why.startswith("The mail cannot be sent")
 
 
+@pytest.mark.parametrize("hidden", ["ada", "victim=40example.net", "victim=40example.net=2C", "=3C", "=0D=0A", ""])
+def test_an_address_that_hides_another_one_is_not_written_to(post, hidden):
+    notice = notice_of(Kind.REGISTRATION, matter=reader(email=f"=?utf-8?q?{hidden}?=@example.org"))
+    other = notice_of(Kind.REGISTRATION)
+
+    send_due(NOW)
+
+    assert (now(notice).state, now(other).state) == ("failed", "sent")
+    assert notice.why == "The mail cannot be sent: “=?” cannot stand in an address."
+    assert [mail["To"] for mail in post.mails] == [other.member.email]
+
+
+@pytest.mark.parametrize("broken", ["letter_for", "_message"])
+def test_a_mail_over_which_the_program_stumbles_holds_up_no_other(post, monkeypatch, caplog, broken):
+    """The oldest, which comes first in every round."""
+    notice = notice_of(Kind.READY, at=NOW - timedelta(minutes=1))
+    other = notice_of(Kind.READY)
+    working = getattr(sending, broken)
+
+    def stumble(asked, *arguments):
+        if asked.pk == notice.pk:
+            raise IndexError("list index out of range")
+        return working(asked, *arguments)
+
+    monkeypatch.setattr(sending, broken, stumble)
+
+    assert send_due(NOW).sent == 1
+
+    assert (now(notice).state, now(other).state) == ("queued", "sent")
+    assert notice.why == "The mail cannot be written: IndexError: list index out of range."
+    assert (notice.attempts, notice.due_at, notice.holder) == (1, NOW + timedelta(minutes=1), "")
+    assert f"Notice {notice.pk} cannot be sent." in caplog.text
+    monkeypatch.undo()
+    assert send_due(NOW + timedelta(minutes=1)).sent == 1
+
+
 def test_what_a_server_says_at_length_is_kept_in_short(post):
     notice = notice_of(Kind.READY)
     post.says_to = {notice.member.email: "550 " + "x" * 400}
