@@ -45,7 +45,8 @@ class MailFiles(BaseEmailBackend):
 
 def _name(directory: Path, subject: str) -> str:
     """A name that is free, by which files stand in the order of time."""
-    base = f"{timezone.now():%Y-%m-%dT%H-%M-%S-%f}-{slugify(subject, allow_unicode=True)[:60] or 'mail'}"
+    slug = slugify(subject, allow_unicode=True)[:60].encode()[:180].decode(errors="ignore")  # a name has 255 bytes
+    base = f"{timezone.now():%Y-%m-%dT%H-%M-%S-%f}-{slug or 'mail'}"
     number = len(list(directory.glob(f"{base}*.html")))
     return f"{base}{f'-{number + 1}' if number else ''}.html"
 

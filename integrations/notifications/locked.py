@@ -11,6 +11,7 @@ from django.template.base import FilterExpression, Lexer, NodeList, Parser, Toke
 
 LONGEST = 20_000  # characters
 DEEPEST = 10  # conditions within conditions, which are read and filled in by recursion
+LONGEST_CONDITION = 50  # words, which are read and asked by recursion, too
 _BRACES = ("{{", "}}", "{%", "%}", "{#", "#}")
 _FILTERS = ("capfirst", "default", "lower", "truncatechars", "upper")
 
@@ -55,6 +56,8 @@ class _Locked(Template):
             if token.token_type == TokenType.TEXT and (open_ := [sign for sign in _BRACES if sign in token.contents]):
                 line = token.contents[: token.contents.index(open_[0])].count("\n") + (token.lineno or 1)
                 raise TemplateSyntaxError(f"{open_[0]} in line {line} belongs to nothing")
+            if token.token_type == TokenType.BLOCK and len(token.split_contents()) > LONGEST_CONDITION:
+                raise TemplateSyntaxError(f"the condition in line {token.lineno} is too long")
         return _Parser(tokens, self._names).parse()
 
 

@@ -130,3 +130,13 @@ def test_make_run_says_where_mails_are_where_any_are_written(settings, service, 
     assert ("/admin/ " in said) is admin_too
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     assert "file://" not in welcome(Address("127.0.0.1", 8000), "sign in")
+
+
+def test_a_title_in_letters_of_four_bytes_fits_the_name_of_a_file(mail):
+    notice = notice_of(Kind.READY, book__title="𠀀" * 80)
+
+    send_due(NOW)
+
+    notice.refresh_from_db()
+    assert notice.state == "sent"
+    assert len(mails(mail)) == 1

@@ -297,6 +297,8 @@ def test_a_long_title_is_cut_in_the_subject():
         ("{% if %}x{% endif %}", "Line 1: Unexpected end of expression in if tag."),
         ("x" * 20_001, "It is too long: 20,000 characters are possible."),
         ("{% if title %}" * 11 + "{% endif %}" * 11, "Line 1: conditions stand in each other 11 deep."),
+        ("{% if " + "not " * 4000 + "title %}x{% endif %}", "the condition in line 1 is too long."),
+        ("\n{% if title" + " and title" * 30 + " %}x{% endif %}", "the condition in line 2 is too long."),
         ("{% if title %}" * 800 + "{% endif %}" * 750, "Line 1: conditions stand in each other 11 deep."),
     ],
 )
