@@ -385,7 +385,8 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"without_traces": {"()": "config.observability.traces.WithoutTraces"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["without_traces"]}},
     "root": {"handlers": ["console"], "level": _log_level or ("INFO" if DEBUG else "WARNING")},
     "loggers": {
         "django": {"handlers": ["console"], "propagate": False},
