@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
+from typing import Any
 
 from events.operations import operation
 from integrations.notifications.models import Preferences
@@ -22,15 +23,13 @@ def preferences_of(member_id: int) -> Preferences:
 
 
 @operation
-def set_preferences(
-    *, member_id: int, language: str | None = None, unwanted: Collection[str] | None = None
-) -> Preferences:
-    """Change what is given. Raises MemberNotFound."""
+def set_preferences(*, member_id: int, fields: Mapping[str, Any]) -> Preferences:
+    """Change `language`, None for the library's own, or what is `unwanted`, or both. Raises MemberNotFound."""
     locks.lock_member(member_id)
     found = preferences_of(member_id)
-    if language is not None:
-        found.language = language
-    if unwanted is not None:
-        found.unwanted = sorted(set(unwanted))
+    if "language" in fields:
+        found.language = fields["language"] or ""
+    if "unwanted" in fields:
+        found.unwanted = sorted(set(fields["unwanted"]))
     found.save()
     return found

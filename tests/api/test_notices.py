@@ -45,6 +45,8 @@ def test_what_is_not_given_stays(api, ada):
 
     assert data_of(api.get(url)) == USUAL | {"language": "ar", "unwanted": ["ready"]}
     assert data_of(api.patch(url, {"unwanted": []})) == USUAL | {"language": "ar"}
+    assert data_of(api.patch(url, {"language": None})) == USUAL
+    assert Preferences.objects.get().language == ""
 
 
 @pytest.mark.parametrize(
@@ -52,7 +54,6 @@ def test_what_is_not_given_stays(api, ada):
     [
         ({"language": "klingon"}, "language"),
         ({"language": ""}, "language"),
-        ({"language": None}, "language"),
         ({"language": 1}, "language"),
         ({"unwanted": ["everything"]}, "unwanted.0"),
         ({"unwanted": "ready"}, "unwanted"),

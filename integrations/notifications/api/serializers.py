@@ -32,6 +32,7 @@ class NoticePreferencesEdit(StrictSerializer):
     language = serializers.ChoiceField(
         [(code, str(name)) for code, name in settings.LANGUAGES],
         required=False,
-        help_text="What there are no words for in this language comes in English.",
+        allow_null=True,
+        help_text="Null: the library's own. What there are no words for in this language comes in English.",
     )
     unwanted = serializers.ListField(child=serializers.ChoiceField(KIND_CHOICES), required=False, max_length=20)

@@ -18,7 +18,8 @@ class NoticePreferencesView(OperationView):
 
     def edited(self, member_id: int) -> Answer:
         asked = self.parsed(NoticePreferencesEdit)
-        return Answer(shown(NoticePreferencesOut, self.change(set_preferences, member_id=member_id, **asked)), "Saved.")
+        saved = self.change(set_preferences, member_id=member_id, fields=asked)
+        return Answer(shown(NoticePreferencesOut, saved), "Saved.")
 
 
 class MemberNotices(NoticePreferencesView):
