@@ -49,6 +49,8 @@ def start() -> None:
         "REDIS_URL": valkey.url(db=1),
         "EVENTS_REDIS_URL": valkey.url(db=33),
         "LOCAL_DIR": str(home.directory / "local"),
+        "BROKER_URL": "",
+        "EMAIL_URL": "",
         "SECRET_KEY": "only-for-the-tests-and-nothing-else",
         "DEBUG": "false",
         "OPEN_DESK": "false",
