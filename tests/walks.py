@@ -54,13 +54,15 @@ def running(module: str, until: str, local: Path, **variables: str) -> Iterator[
     )
     assert process.stdout is not None
     said = ""
-    while until not in said:
-        line = process.stdout.readline()
-        assert line, said
-        said += line
-    yield
-    os.killpg(process.pid, signal.SIGINT)
-    process.communicate(timeout=60)
+    try:
+        while until not in said:
+            line = process.stdout.readline()
+            assert line, said
+            said += line
+        yield
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        process.communicate(timeout=60)
     assert process.returncode == 0
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOCAL_DIR", str(local))
