@@ -1,21 +1,28 @@
 # Circdesk. `make run` and `make test` need Python 3.11 or later and make, nothing else.
 
 PYTHON ?= python3
-# Tests run in this many processes.
-WORKERS ?= 2
+# Tests run in this many processes, which wait much of the time.
+WORKERS ?= 3
 ARGS ?=
 
-.PHONY: help run run-split test simulate fuzz bench lint lint-api format clean
+
+.PHONY: help run run-split run-partners test simulate fuzz bench format clean coverage audit secrets hooks
+.PHONY: lint lint-style lint-types lint-imports lint-migrations lint-security lint-workflows lint-api lint-deploy
 
 help:
 	@echo "make run      the service with its demo library on http://127.0.0.1:8000 (HOST, PORT, LOCAL_DIR)"
 	@echo "make run-split two services, a public one and an admin's, with a database each (PORT, PUBLIC_PORT)"
-	@echo "make test     all tests, on servers of their own (ARGS='-k queue' picks, WORKERS=4)"
+	@echo "make run-partners two libraries that know each other, with a database each (PORT, PARTNER_PORT)"
+	@echo "make test     all tests but fuzz, on servers of their own (ARGS='-k queue' picks, WORKERS=4)"
 	@echo "make simulate a library's life from a few seeds, with 1 and with 8 desks at once (ARGS='--events 5000')"
 	@echo "make fuzz     20 minutes of requests made of the API description (FUZZ_SECONDS=60 FUZZ_SEED=1)"
 	@echo "make bench    speed and memory beside floors, into benchmarks/RESULTS.md (BOOKS=books.csv)"
-	@echo "make lint     format, lint, types, import rules, missing migrations"
+	@echo "make coverage all tests, and what they reach: in htmlcov (ARGS='tests/library' for a part)"
+	@echo "make lint     format, lint, types, import rules, missing and unsafe migrations, insecure code"
+	@echo "make audit    secrets in the history, the workflows, packages with known vulnerabilities (asks osv.dev)"
+	@echo "make hooks    lints before each commit from now on, in this clone"
 	@echo "make lint-api the OpenAPI document, under the rules of Spectral and of Redocly"
+	@echo "make lint-deploy the Dockerfile, the compose files, nginx's, and those for Kubernetes"
 	@echo "make format   lays out the code"
 	@echo "make clean    removes .venv, caches, and the private servers WITH their data"
 
@@ -27,9 +34,19 @@ run-split:
 	$(call install,requirements.txt)
 	@exec .venv/bin/python -m config.run_split --stop-with-parent
 
+run-partners:
+	$(call install,requirements.txt)
+	@exec .venv/bin/python -m config.run_partners --stop-with-parent
+
 test:
 	$(call install,requirements-dev.txt)
-	@exec .venv/bin/python -m pytest -n $(WORKERS) $(ARGS)
+	@exec .venv/bin/python -m pytest -n $(WORKERS) --ignore tests/fuzz $(ARGS)
+
+# The programs that tests start are measured, too.
+coverage:
+	$(call install,requirements-dev.txt)
+	@exec .venv/bin/python -m pytest -n $(WORKERS) --cov --cov-report=term:skip-covered --cov-report=html \
+		$(ARGS)
 
 # Each in a database of its own on the servers of manage.py.
 simulate:
@@ -42,23 +59,66 @@ bench:
 	$(call install,requirements.txt)
 	@exec .venv/bin/python -m benchmarks
 
-lint:
+lint: lint-style lint-types lint-imports lint-migrations lint-security
+
+lint-style:
 	$(call install,requirements-dev.txt)
 	@.venv/bin/python -m ruff format --check --quiet --output-format concise . || { echo "Run make format."; exit 1; }
 	@.venv/bin/python -m ruff check --quiet --output-format concise .
+
+lint-types:
+	$(call install,requirements-dev.txt)
 	@SECRET_KEY=only-to-read-the-settings-for-the-types .venv/bin/python -m mypy --no-error-summary .
+
+lint-imports:
+	$(call install,requirements-dev.txt)
 	@output="$$(.venv/bin/python -c "from importlinter.cli import lint_imports_command as l; l()" --no-logo 2>&1)" \
 		|| { echo "$$output"; exit 1; }
+
+lint-migrations:
+	$(call install,requirements-dev.txt)
 	@.venv/bin/python manage.py makemigrations --check --dry-run --verbosity 1
+	@.venv/bin/python -m tests.migrations.lint
+
+# Of what is sure or likely (-ii): of little confidence is each statement that is put together of constants.
+lint-security:
+	$(call install,requirements-dev.txt)
+	@output="$$(.venv/bin/python -m bandit --quiet -ii --configfile pyproject.toml --recursive manage.py \
+		accounts circulation config events integrations library reservations rest 2>&1)" || { echo "$$output"; exit 1; }
+
+lint-workflows:
+	$(call install,requirements-audit.txt)
+	@.venv/bin/zizmor --offline --quiet --no-progress .github
+
+# What would be committed, if anything is staged; else all that there is, and ever was. One key is known to everybody:
+# tests/webhooks/localhost.pem, of which this is a part.
+KEY_OF_TESTS = OU[+]FEUKFW
+secrets:
+	$(call install,requirements-audit.txt)
+	@git diff --cached --quiet && what="--git-history full" || what="--staged"; \
+	output="$$(.venv/bin/kingfisher scan . $$what --no-validate --no-update-check --redact --quiet \
+		--skip-regex $(KEY_OF_TESTS) 2>&1)" || { echo "$$output"; exit 1; }
+
+audit: secrets lint-workflows
+	@.venv/bin/python -m pip_audit --strict --no-deps --disable-pip --progress-spinner off --vulnerability-service osv \
+		$(foreach file,requirements.txt requirements-dev.txt requirements-audit.txt,--requirement $(file))
+
+hooks:
+	$(call install,requirements-audit.txt)
+	@.venv/bin/prek install
 
 # For FUZZ_SECONDS signed in, and as long anonymous.
 fuzz:
 	$(call install,requirements-dev.txt)
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} FUZZ_SEED=$${FUZZ_SEED:-$$$$} .venv/bin/python -m pytest -q -s tests/fuzz $(ARGS)
 
+lint-deploy:
+	$(call install,requirements-deploy.txt)
+	@.venv/bin/python -m tests.deploy.lint
+
 lint-api:
 	$(call install,requirements-dev.txt)
-	@SECRET_KEY=only-to-read-the-settings-for-the-document DATABASE_URL=postgresql://unused REDIS_URL=redis://unused \
+	@SECRET_KEY=only-to-read-the-settings-for-the-document DATABASE_URL=postgresql://unused/unused REDIS_URL=redis://unused \
 		DJANGO_SETTINGS_MODULE=config.settings .venv/bin/python -m tests.clients.lint
 
 format:
@@ -69,7 +129,7 @@ format:
 clean:
 	@if [ -x .venv/bin/python ]; then exec .venv/bin/python -m config.embedded clean; \
 		else exec $(PYTHON) -m config.embedded clean; fi
-	@rm -rf .venv .static .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage htmlcov
+	@rm -rf .venv .static .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.* htmlcov
 	@rm -rf tests/clients/node_modules
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -65,12 +65,15 @@ POST    api/books/<id:book_id>/copies/                       staff    catalogue:
 GET     api/books/<id:book_id>/queue/                        staff    circulation:read   -         read     public
 GET     api/copies/<barcode:barcode>/                        anyone   catalogue:read     -         read     both
 PATCH   api/copies/<barcode:barcode>/                        staff    catalogue:write    -         write    admin
+POST    api/copies/<barcode:barcode>/receive/                staff    circulation:write  -         write    public
 POST    api/copies/<barcode:barcode>/mark-lost/              staff    circulation:write  -         write    public
 POST    api/copies/<barcode:barcode>/mark-missing/           staff    circulation:write  -         write    public
 POST    api/copies/<barcode:barcode>/mark-found/             staff    circulation:write  -         write    public
 POST    api/copies/<barcode:barcode>/mark-damaged/           staff    circulation:write  -         write    public
 POST    api/copies/<barcode:barcode>/repair/                 staff    circulation:write  -         write    public
 POST    api/copies/<barcode:barcode>/withdraw/               staff    catalogue:write    -         write    public
+
+GET     api/branches/                                        anyone   catalogue:read     -         read     both
 
 GET     api/members/                                         staff    members:read       -         read     public
 POST    api/members/                                         staff    members:write      -         write    public
@@ -138,12 +141,17 @@ GET     api/admin/users/<id:member_id>/borrowed-books/       staff    circulatio
 POST    api/reservations/reserve/                            own      circulation:write  reserve   write    public
 POST    api/reservations/<id:reservation_id>/return_book/    own      circulation:write  return    write    public
 POST    reserve/                                             own      circulation:write  reserve   write    public
+GET     api/partner-reservations/                            own      circulation:read   -         read     public
+GET     api/partner-reservations/<id:partner_reservation_id>/ own      circulation:read   -         read     public
+POST    api/partner-reservations/<id:partner_reservation_id>/cancel/ own circulation:write reserve   write    public
 GET     status/<id:book_id>/                                 anyone   catalogue:read     -         read     public
+
+GET     daia/                                                anyone   catalogue:read     -         read     public
 """
 # fmt: on
 
 # Routes that are no part of the API. They answer anyone, except that the admin asks for staff itself.
-ELSEWHERE = ["", "admin/", "health", "health/live", "health/ready"]
+ELSEWHERE = ["", "admin/", "health", "health/live", "health/ready", "metrics"]
 
 
 @dataclass(frozen=True)

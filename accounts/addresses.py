@@ -19,8 +19,13 @@ def address_of(request: HttpRequest) -> str | None:
         passed = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if part.strip()]
         if len(passed) >= proxies:
             address = passed[-proxies]
+    return known_as(_without_port(address))
+
+
+def known_as(address: str) -> str | None:
+    """How we write this address; of an IPv6 one its network. None for what is none."""
     try:
-        parsed = ipaddress.ip_address(_without_port(address))
+        parsed = ipaddress.ip_address(address)
     except ValueError:
         return None
     if parsed.version == 4:

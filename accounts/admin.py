@@ -18,7 +18,7 @@ from django.utils import timezone
 from accounts import tokens
 from accounts.keys import create_key, revoke_key
 from accounts.models import ROLES, APIKey, FailedSignIn, Role, Scope, User
-from events.admin import DeskAdmin, ModelForm, ReadOnlyAdmin
+from events.admin import ModelForm, ReadOnlyAdmin, RecordedAdmin
 
 admin.site.unregister(Group)  # roles stand for what a group would
 
@@ -92,7 +92,7 @@ class RoleFilter(admin.SimpleListFilter):
 
 
 @admin.register(User)
-class AccountAdmin(DeskAdmin, auth_admin.UserAdmin):  # type: ignore[type-arg]
+class AccountAdmin(RecordedAdmin, auth_admin.UserAdmin):  # type: ignore[type-arg]
     form = AccountForm
     add_form = NewAccountForm
     fieldsets = (
@@ -187,7 +187,7 @@ class StandingFilter(admin.SimpleListFilter):
 
 
 @admin.register(APIKey)
-class KeyAdmin(DeskAdmin):
+class KeyAdmin(RecordedAdmin):
     form = NewKeyForm
     autocomplete_fields = ["owner"]
     list_display = ["name", "owner", "prefix", "good_for", "last_used_at", "expires_at", "revoked_at"]

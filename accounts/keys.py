@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.exceptions import KeyNotFound, ScopeTooWide
@@ -37,10 +38,13 @@ def create_key(
 def revoke_key(*, key_id: int, owner_id: int | None = None) -> APIKey:
     """End a key for good; one of this owner only, if given. Doing it twice changes nothing. Raises KeyNotFound."""
     keys = APIKey.objects.filter(pk=key_id, **({} if owner_id is None else {"owner": owner_id}))
-    keys.filter(revoked_at=None).update(revoked_at=timezone.now())
-    key = keys.select_related("owner").first()
-    if key is None:
-        raise KeyNotFound(key_id)
+    with transaction.atomic():
+        key = keys.select_related("owner").select_for_update(of=("self",), no_key=True).first()
+        if key is None:
+            raise KeyNotFound(key_id)
+        if key.revoked_at is None:
+            key.revoked_at = timezone.now()
+            key.save(update_fields=["revoked_at"])
     return key
 
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import enum
+from typing import Any
 
 from axes.models import AccessAttempt
 from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.fields import ArrayField
-from django.db import models
+from django.db import models, transaction
 from django.db.models.functions import Upper
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
+
+from events.anonymising import forget_particulars, of_accounts
+from events.changes import SECRET, Changes
+from events.models import Event
+from events.recorded import Recorded
 
 
 class Role(enum.IntEnum):
@@ -29,8 +35,11 @@ class Role(enum.IntEnum):
 ROLES = [Role.MEMBER, Role.LIBRARIAN, Role.ADMIN]  # of accounts
 
 
-class User(AbstractUser):
+class User(Recorded, AbstractUser):
     """An account. Its role is what Django knows as staff and superuser, read and set together."""
+
+    SAVED, DELETED = Event.Kind.ACCOUNT_SAVED, Event.Kind.ACCOUNT_DELETED
+    UNTOLD = ("last_login",)
 
     sign_ins_ended = models.PositiveIntegerField(default=0, editable=False, help_text="How often all were ended.")
 
@@ -40,9 +49,42 @@ class User(AbstractUser):
             models.UniqueConstraint(Upper("username"), name="one_account_per_username"),
         ]
 
-    def get_session_auth_hash(self) -> str:
-        """What every session and token of this account carries: another password or `sign_ins_ended` ends them all."""
-        return salted_hmac("accounts.sign_in", f"{self.sign_ins_ended}:{self.password}", algorithm="sha256").hexdigest()
+    def told(self) -> dict[str, Any]:
+        told = {name: getattr(self, name) for name in ("username", "first_name", "last_name", "email", "is_active")}
+        return told | {"role": self.role.label, "sign_ins_ended": self.sign_ins_ended}
+
+    def about(self) -> dict[str, Any]:
+        """By number only: what it is called goes with it."""
+        return {"record": self.pk}
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """What it was called is forgotten with it."""
+        with transaction.atomic():
+            forget_particulars(of_accounts([self.pk]))
+            return super().delete(*args, **kwargs)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self._has_new_password = self._password is not None  # type: ignore[attr-defined]  # gone when it was saved
+        super().save(*args, **kwargs)
+
+    def _changed(self, before: Recorded | None) -> list[str]:
+        """Not a password that is only hashed anew, as somebody signs in: Django has none in hand then."""
+        changed = super()._changed(before)
+        if before is not None and "password" in changed and not self._has_new_password:
+            changed.remove("password")
+        return changed
+
+    def _changes(self, before: Recorded | None, changed: list[str]) -> Changes:
+        replaced = {"password": [SECRET, SECRET]} if before is not None and "password" in changed else {}
+        return super()._changes(before, changed) | replaced
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """What every session and token of this account carries: another password or `sign_ins_ended` ends them all.
+
+        Django asks for it with SECRET_KEY (None), and with each key of SECRET_KEY_FALLBACKS.
+        """
+        value = f"{self.sign_ins_ended}:{self.password}"
+        return salted_hmac("accounts.sign_in", value, secret=secret, algorithm="sha256").hexdigest()
 
     @property
     def role(self) -> Role:
@@ -68,8 +110,11 @@ class Scope(models.TextChoices):
     ADMIN = "admin", "Administer (keys of admins only)"
 
 
-class APIKey(models.Model):
+class APIKey(Recorded):
     """A program's credential. Of the key itself only a digest is kept: who lost it needs a new one."""
+
+    SAVED, DELETED = Event.Kind.KEY_SAVED, Event.Kind.KEY_DELETED
+    UNTOLD = ("prefix", "digest", "last_used_at")
 
     name = models.CharField(max_length=60, help_text="What uses it, such as “self-check machine, entrance”.")
     owner = models.ForeignKey(User, on_delete=models.CASCADE, related_name="keys", help_text="Who acts through it.")
@@ -88,6 +133,9 @@ class APIKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
+
+    def about(self) -> dict[str, Any]:
+        return {"record": self.pk, "name": self.name}
 
     def allows(self, scope: str) -> bool:
         """Whether it is good for this, while its owner is what they are."""

@@ -5,16 +5,20 @@ Both carry what the account's sessions carry, so that a new password, or ending 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from django.conf import settings
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth import authenticate
 from django.contrib.contenttypes.models import ContentType
-from django.db.models import F, Q
+from django.db import transaction
+from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
+from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
@@ -126,7 +130,10 @@ def change_password(user: User, *, password: str) -> Pair:
 
 def end_sign_ins(user: User) -> None:
     """End every token and session of an account at once. Its API keys are ended by revoking them."""
-    User.objects.filter(pk=user.pk).update(sign_ins_ended=F("sign_ins_ended") + 1)
+    with transaction.atomic():
+        now = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+        now.sign_ins_ended += 1
+        now.save(update_fields=["sign_ins_ended"])
 
 
 def forget_account(user: User) -> None:
@@ -141,11 +148,25 @@ def forget_account(user: User) -> None:
 
 
 def valid(kind: type[T], text: str) -> T:
-    """A token of this kind that was signed here and has not expired or been used up. Raises TokenInvalid."""
+    """A token of this kind that was signed here and has not expired or been used up. Raises TokenInvalid.
+
+    Signed with SECRET_KEY, or with one of SECRET_KEY_FALLBACKS.
+    """
     try:
         return kind(text)  # type: ignore[arg-type]  # the parameter is annotated as a Token there
     except TokenError as error:
+        for earlier in _signed_earlier(kind):
+            with suppress(TokenError):
+                return earlier(text)  # type: ignore[arg-type]  # likewise
         raise TokenInvalid from error
+
+
+def _signed_earlier(kind: type[T]) -> list[type[T]]:
+    """This kind of token as it was when SECRET_KEY was another: Simple JWT itself knows one key only."""
+    return [
+        type(kind.__name__, (kind,), {"_token_backend": TokenBackend(api_settings.ALGORITHM, key)})
+        for key in settings.EARLIER_SIGNING_KEYS
+    ]
 
 
 def account_of(token: Token) -> User:
@@ -154,7 +175,10 @@ def account_of(token: Token) -> User:
     user = account(int(claimed)) if claimed.isdecimal() and len(claimed) < 19 else None
     if user is None or not user.is_active:
         raise TokenInvalid
-    if not constant_time_compare(str(token.get(SIGN_IN)), user.get_session_auth_hash()):
+    carried = str(token.get(SIGN_IN))
+    if not constant_time_compare(carried, user.get_session_auth_hash()) and not any(
+        constant_time_compare(carried, earlier) for earlier in user.get_session_auth_fallback_hash()
+    ):
         raise TokenInvalid
     return user
 

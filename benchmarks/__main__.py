@@ -10,12 +10,25 @@ from pathlib import Path
 
 import redis
 
-from benchmarks import desk, events, importing, library, lists, live, places, processes, reading, report, starting
+from benchmarks import (
+    desk,
+    events,
+    importing,
+    library,
+    lists,
+    live,
+    partners,
+    places,
+    processes,
+    reading,
+    report,
+    starting,
+)
 from benchmarks.progress import Progress
 from config import embedded
 
 TURNS = 3
-STEPS_A_TURN = 7 + 3 + 1 + 1  # desk, availability, import, start
+STEPS_A_TURN = 7 + 3 + 1 + 1 + 1  # desk, availability, partners, import, start
 
 
 def main() -> None:
@@ -64,6 +77,10 @@ def run(progress: Progress) -> report.Results:
         ]
         progress.step(f"{live.LISTENERS} listeners")
         results.live.append(live.measure(web))
+        partners.prepare(connection)
+        for turn in range(TURNS):
+            progress.step(f"the desk beside {partners.ASKERS} who ask a partner that is silent")
+            partners.measure(results.partners, connection, web, turn)
         progress.step("with events, and without")
         results.recording = events.recording()  # leaves loans that nothing tells of
     with ExitStack() as stack:

@@ -14,8 +14,8 @@ RETURN date_trunc('day', now()) + number * interval '1 day';
 SELECT setval(pg_get_serial_sequence(name, 'id'), 1, false)
 FROM unnest('{circulation_loan,reservations_reservation,events_event}'::text[]) name;
 
-INSERT INTO library_branch (id, name, time_zone)
-SELECT n + 100, 'Branch ' || n, 'UTC' FROM generate_series(1, 9) n;
+INSERT INTO library_branch (id, name, time_zone, closing_times, closed_on)
+SELECT n + 100, 'Branch ' || n, 'UTC', array_fill('23:59:59'::time, '{7}'), '{}' FROM generate_series(1, 9) n;
 
 INSERT INTO library_membercategory (id, name) SELECT n + 100, 'Category ' || n FROM generate_series(1, 3) n;
 

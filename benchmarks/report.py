@@ -14,13 +14,14 @@ from pathlib import Path
 import django
 import redis
 
-from benchmarks import desk, live, places, reading
+from benchmarks import desk, live, partners, places, reading
 from benchmarks.desk import Desk
 from benchmarks.events import Recording
 from benchmarks.importing import Import
 from benchmarks.lists import Lists
 from benchmarks.live import Live
 from benchmarks.load import Result
+from benchmarks.partners import Partners
 from benchmarks.processes import Cost
 from benchmarks.reading import Reading
 from config import embedded
@@ -68,6 +69,7 @@ class Results:
     recording: Recording = field(default_factory=Recording)
     memory: list[Cost] = field(default_factory=list)
     live: list[Live] = field(default_factory=list)
+    partners: Partners = field(default_factory=Partners)
     imports: list[Import] = field(default_factory=list)
     starts: list[float] = field(default_factory=list)
 
@@ -91,6 +93,7 @@ def written(results: Results) -> str:
         _other(results),
         _memory(results.memory),
         *map(_live, results.live),
+        _partners(results.partners),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -256,6 +259,20 @@ def _live(found: Live) -> str:
 {_table(("", ""), rows)}
 
 One process holds all. A change is one from the sending of a check-out or a return on."""
+
+
+def _partners(found: Partners) -> str:
+    rows = []
+    for name in ("p50", "p95", "p99"):
+        without, silent = ([getattr(result, name) for result in results] for results in (found.without, found.silent))
+        ratios = [beside / alone for beside, alone in zip(silent, without, strict=True)]
+        rows.append((f"{name}, ms", _spread(without, "{:.1f}"), _spread(silent, "{:.1f}"), _spread(ratios, "{:.2f}")))
+    return f"""## Partner libraries: {partners.ASKERS} ask for titles, and one partner never answers
+
+{_table(("check-out and return", "without a partner", "with it", "ratio"), rows)}
+
+{partners.CLIENTS} clients lend and take back meanwhile, from the moment on at which nothing is known of the partner.
+Of {found.asked:,} requests for what partners have, the slowest took {found.slowest:.2f} s."""
 
 
 # --- How numbers are written -------------------------------------------------------------------------------

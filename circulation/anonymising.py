@@ -7,17 +7,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from accounts.models import User
 from circulation.models import Loan
-from events.anonymising import forget_actors, forget_members
+from events.anonymising import forget_actors, forget_members, forget_particulars
 from events.models import Event
 from events.operations import operation
 from events.signals import history_forgotten
 from reservations.models import Reservation
 
 BATCH = 500  # rows in a transaction
+OF_PEOPLE = [
+    Event.Kind.MEMBER_ENROLLED,
+    Event.Kind.MEMBER_EDITED,
+    Event.Kind.PREFERENCES_SAVED,
+    Event.Kind.PREFERENCES_DELETED,
+    Event.Kind.ACCOUNT_SAVED,
+    Event.Kind.ACCOUNT_DELETED,
+]
 
 
 @dataclass
@@ -27,6 +35,7 @@ class Forgotten:
     loans: int = 0
     reservations: int = 0
     actors: int = 0
+    edits: int = 0
 
 
 def anonymise_history(
@@ -34,6 +43,7 @@ def anonymise_history(
 ) -> Forgotten:
     """Forget who had what that ended before this moment: loans, reservations, and the events of both.
 
+    And what members were called before, and from where they came: the old and new values of their edited records.
     What is still on loan or in a line stays, whatever its age. Members keep their own page; only their past goes. A
     few hundred rows in a transaction, so that the desk does not wait; running it again goes on. `done` is counted on.
     """
@@ -46,6 +56,9 @@ def anonymise_history(
         progress(len(batch))
     for batch in _batches(past_self_service(before)):
         done.actors += _forget_actors(batch)
+        progress(len(batch))
+    for batch in _batches(past_edits(before)):
+        done.edits += _forget_edits(batch)
         progress(len(batch))
     return done
 
@@ -69,6 +82,17 @@ def past_self_service(before: datetime) -> QuerySet[Event]:
     staff = User.objects.filter(is_staff=True).values("pk")
     past = Event.objects.filter(occurred_at__lt=before, actor_id__isnull=False)
     return past.exclude(actor_id__in=staff)
+
+
+def past_edits(before: datetime) -> QuerySet[Event]:
+    """Events of members' records from before this moment that still say what was in them, or where it came from.
+
+    Not of accounts that work here: who got which role stays known.
+    """
+    staff = User.objects.filter(is_staff=True).values("pk")
+    past = Event.objects.filter(kind__in=OF_PEOPLE, occurred_at__lt=before)
+    telling = past.filter(Q(payload__has_key="changes") | Q(address__isnull=False) | Q(request_id__isnull=False))
+    return telling.exclude(record_id__in=staff)
 
 
 def _batches(rows: QuerySet[Any]) -> Iterator[list[int]]:
@@ -97,6 +121,11 @@ def _forget_reservations(ids: list[int]) -> int:
     forget_members(Event.objects.filter(member_id__in=members, reservation_id__in=ids, loan_id=None))
     history_forgotten.send(Reservation, reservations=ids)
     return reservations.update(member=None)
+
+
+@operation
+def _forget_edits(ids: list[int]) -> int:
+    return forget_particulars(Event.objects.filter(pk__in=ids))
 
 
 @operation

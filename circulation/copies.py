@@ -1,4 +1,4 @@
-"""What happens to copies apart from lending: lost, missing, found, damaged, repaired, withdrawn."""
+"""What happens to copies apart from lending: received, lost, missing, found, damaged, repaired, withdrawn."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from events.operations import operation
 from events.recording import event, record
 from library import locks
 from library.exceptions import InvalidTransition
-from library.models import Copy
-from reservations import services as line
+from library.models import Branch, Copy
+from reservations import serving
+from reservations.models import Reservation
 from reservations.titles import complete_removal
 
 Status = Copy.Status
@@ -26,6 +27,13 @@ class Moved:
 
     copy: Copy
     next: Next | None = None
+
+    @property
+    def told(self) -> str:
+        """What staff are told, and asked to do."""
+        if self.next is None:
+            return f"Copy {self.copy.barcode} is now {self.copy.get_status_display().lower()}."
+        return f"Copy {self.copy.barcode} came in. {self.next.told}"
 
 
 @operation
@@ -53,9 +61,27 @@ def withdraw(*, barcode: str, at: datetime, reason: str = "") -> Moved:
 
 
 @operation
-def mark_found(*, barcode: str, at: datetime) -> Moved:
-    """A lost or missing copy is back: to the line first, else to the shelf. Raises InvalidTransition otherwise."""
-    return _bring_back(barcode, GONE, Event.Kind.FOUND, "was neither lost nor missing", at=at)
+def receive(*, barcode: str, at: datetime, branch: Branch | None = None) -> Moved:
+    """A copy in transit arrived: for whoever it was sent for, for the line, or on its shelf; else it is sent on.
+
+    Without a branch it arrived where it was sent to. Raises InvalidTransition for one that is not in transit.
+    """
+    book, copy = locks.lock_book_of_copy(barcode)
+    if copy.status != Status.IN_TRANSIT:
+        raise InvalidTransition(
+            f"Copy {barcode} is not in transit. It is {copy.get_status_display().lower()}.", status=copy.status
+        )
+    came_in = serving.CameIn(copy, branch or serving.destination(copy))
+    return _found_its_place(came_in, serving.receive(book, came_in, at=at))
+
+
+@operation
+def mark_found(*, barcode: str, at: datetime, branch: Branch | None = None) -> Moved:
+    """A lost or missing copy is back: to the line first, else to its shelf. Raises InvalidTransition otherwise.
+
+    Without a branch it was found at its own.
+    """
+    return _bring_back(barcode, GONE, Event.Kind.FOUND, "was neither lost nor missing", at=at, branch=branch)
 
 
 @operation
@@ -72,17 +98,23 @@ def _take_out(barcode: str, to: Copy.Status, kind: Event.Kind, *, at: datetime, 
         close_loan_as_lost(copy, at=at, reason=reason)
     else:
         record(event(kind, at=at, book_id=book.pk, copy_id=copy.pk, barcode=barcode, reason=reason or None))
-    was_set_aside = copy.status == Status.ON_HOLD_SHELF
+    was_given = copy.status in (Status.ON_HOLD_SHELF, Status.IN_TRANSIT)
     copy.move(to)
-    if was_set_aside:
-        line.lose_copy(copy, at=at)
-        line.settle(book, at=at)
+    if was_given:
+        serving.lose_copy(copy, at=at)
+        serving.settle(book, at=at)
     complete_removal(book, at=at)
     return Moved(copy)
 
 
 def _bring_back(
-    barcode: str, origins: tuple[Copy.Status, ...], kind: Event.Kind, refusal: str, *, at: datetime
+    barcode: str,
+    origins: tuple[Copy.Status, ...],
+    kind: Event.Kind,
+    refusal: str,
+    *,
+    at: datetime,
+    branch: Branch | None = None,
 ) -> Moved:
     book, copy = locks.lock_book_of_copy(barcode)
     if copy.status not in origins:
@@ -91,6 +123,11 @@ def _bring_back(
         )
     copy.move(Status.AVAILABLE)
     record(event(kind, at=at, book_id=book.pk, copy_id=copy.pk, barcode=barcode))
-    next_step = next_for(copy, line.settle(book, at=at))
+    came_in = serving.CameIn(copy, branch or copy.branch)
+    return _found_its_place(came_in, serving.take_in(book, came_in, at=at))
+
+
+def _found_its_place(came_in: serving.CameIn, reservation: Reservation | None) -> Moved:
+    copy = came_in.copy
     copy.refresh_from_db(fields=["status", "holder", "due_at"])
-    return Moved(copy, next_step)
+    return Moved(copy, next_for(came_in, reservation))

@@ -21,7 +21,7 @@ M = TypeVar("M", bound=Model)
 
 _FACTS = """
 WITH own AS (  -- the member's own reservation, and the place it gives: none once its date has passed
-    SELECT id, status, priority, placed_at, needed_by
+    SELECT id, status, priority, placed_at, needed_by, branch_id
     FROM reservations_reservation
     WHERE book_id = %(book)s AND member_id = %(member)s AND status IN ('waiting', 'suspended', 'ready')
 ), place AS (
@@ -45,7 +45,9 @@ WITH own AS (  -- the member's own reservation, and the place it gives: none onc
     WHERE c.book_id = %(book)s
       AND (c.barcode = %(barcode)s
            OR %(barcode)s::text IS NULL
-              AND (c.status = 'available' OR c.status = 'on_hold_shelf' AND c.holder_id = %(member)s))
+              AND (c.status = 'available' AND (c.branch_id = %(branch)s OR %(branch)s::bigint IS NULL)
+                   OR c.status = 'on_hold_shelf' AND c.holder_id = %(member)s
+                      AND ((SELECT branch_id FROM own) = %(branch)s OR %(branch)s::bigint IS NULL)))
     ORDER BY c.status = 'on_hold_shelf' DESC, c.id
     LIMIT 1
 ), loans AS (
@@ -62,7 +64,7 @@ SELECT loans.*,
            OR (priority, placed_at, id) < (SELECT priority, placed_at, id FROM place)) AS ahead,
        own.id AS own_id, own.status = 'ready' AS own_ready,
        chosen.id AS copy_id, chosen.barcode, chosen.status AS copy_status, chosen.holder_id, chosen.due_at,
-       branch.id AS branch_id, branch.name AS branch_name, branch.time_zone,
+       branch.id AS branch_id, branch.name AS branch_name, branch.time_zone, branch.closing_times, branch.closed_on,
        policy.*
 FROM loans
 LEFT JOIN own ON true
@@ -127,8 +129,13 @@ class Facts:
         return self.available > self.ahead
 
 
-def facts_for(member: Member, book: Book, *, at: datetime, barcode: str | None = None) -> Facts:
-    """Ask everything that decides whether this member may take this title, or this very copy of it, now."""
+def facts_for(
+    member: Member, book: Book, *, at: datetime, barcode: str | None = None, branch: Branch | None = None
+) -> Facts:
+    """Ask everything that decides whether this member may take this title, or this very copy of it, now.
+
+    With a branch, only copies that stand there are chosen from.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             _FACTS,
@@ -138,6 +145,7 @@ def facts_for(member: Member, book: Book, *, at: datetime, barcode: str | None =
                 "category": member.category_id,
                 "book_category": book.category,
                 "barcode": barcode,
+                "branch": None if branch is None else branch.pk,
                 "at": at,
                 "today": timezone.localdate(at),
             },
@@ -216,5 +224,9 @@ def _copy(row: dict[str, Any], book: Book) -> Copy | None:
     ]
     copy = Copy.from_db("default", names, values)
     copy.book = book
-    copy.branch = Branch(id=row["branch_id"], name=row["branch_name"], time_zone=row["time_zone"])
+    copy.branch = Branch.from_db(
+        "default",
+        ["id", "name", "time_zone", "closing_times", "closed_on"],
+        [row["branch_id"], row["branch_name"], row["time_zone"], row["closing_times"], row["closed_on"]],
+    )
     return copy

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from circulation.housekeeping import stranded
@@ -21,7 +21,8 @@ from events.models import Event
 from events.recording import is_ours
 
 INVARIANTS = {
-    1: "A copy is on loan exactly when it has an open loan, and on the hold shelf exactly when it is set aside.",
+    1: "A copy is on loan exactly when it has an open loan, on the hold shelf exactly when it is set aside, and in "
+    "transit while it is sent to somebody.",
     2: "Nobody who could be served waits beside an available copy.",
     3: "A check-out takes an available copy only if there are more of them than people ahead in the line.",
     4: "No loan was made at or above the limit then in force unless overridden, and nobody has two copies of a title.",
@@ -64,14 +65,19 @@ def broken(*, at: datetime | None = None) -> list[Violation]:
 
 @contextmanager
 def _through_whole_tables() -> Iterator[None]:
-    """No row by row comparisons: after a large import PostgreSQL may still believe that the tables are small."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET enable_nestloop = off")
-    try:
+    """No row by row comparisons: after a large import PostgreSQL may still believe that the tables are small.
+
+    For this transaction only: behind PgBouncer the session is somebody else's in the next moment.
+    """
+    with transaction.atomic():
+        _row_by_row("off")
         yield
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute("RESET enable_nestloop")
+        _row_by_row("DEFAULT")
+
+
+def _row_by_row(setting: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL enable_nestloop TO {setting}")
 
 
 def _ids(check: Check) -> tuple[int, ...]:
@@ -107,6 +113,15 @@ _STATE = (
     ),
     Check(
         1,
+        "copies that were sent to somebody and are not in transit, or of another title",
+        """
+        SELECT c.id FROM reservations_reservation r JOIN library_copy c ON c.id = r.copy_id
+        WHERE r.status = 'waiting' AND (c.status <> 'in_transit' OR c.book_id <> r.book_id)
+        ORDER BY 1
+        """,
+    ),
+    Check(
+        1,
         "copies whose holder or title is not that of the reservation they are set aside for",
         f"""
         SELECT c.id FROM {_HOLDS}
@@ -125,11 +140,13 @@ _COPY_STATES = """
         SELECT *, lag(kind) OVER (PARTITION BY copy_id ORDER BY id) AS before
         FROM events_event
         WHERE copy_id IS NOT NULL AND kind IN ('copy.added', 'return', 'found', 'repaired', 'release', 'hold',
-                                               'checkout', 'lost', 'missing', 'damaged', 'withdrawn')
+                                               'checkout', 'lost', 'missing', 'damaged', 'withdrawn',
+                                               'transit', 'receive')
     ), copy_states AS (
         SELECT id, book_id, copy_id, member_id, loan_id, reservation_id, kind, occurred_at,
                CASE WHEN kind = 'checkout' THEN 'on_loan'
                     WHEN kind = 'hold' THEN 'on_hold_shelf'
+                    WHEN kind = 'transit' THEN 'in_transit'
                     WHEN kind IN ('lost', 'missing', 'damaged', 'withdrawn') THEN kind
                     ELSE 'available' END AS state,
                lag(id) OVER copy AS before_id, lag(kind) OVER copy AS before_kind,
@@ -143,6 +160,7 @@ _RESERVATION_STATES = """
         SELECT id, book_id, member_id, reservation_id, kind,
                CASE WHEN kind IN ('reserve', 'resume', 'release') THEN 'waiting'
                     WHEN kind = 'hold' THEN 'ready'
+                    WHEN kind = 'transit' THEN 'sent for'
                     WHEN kind = 'suspend' THEN 'suspended'
                     WHEN kind = 'fulfil' THEN 'fulfilled'
                     WHEN kind = 'cancel' THEN 'cancelled'
@@ -150,7 +168,7 @@ _RESERVATION_STATES = """
                lead(id) OVER (PARTITION BY reservation_id ORDER BY id) AS until
         FROM events_event
         WHERE reservation_id IS NOT NULL
-          AND kind IN ('reserve', 'hold', 'release', 'suspend', 'resume', 'fulfil', 'cancel', 'expire')
+          AND kind IN ('reserve', 'hold', 'transit', 'release', 'suspend', 'resume', 'fulfil', 'cancel', 'expire')
     )
 """
 
@@ -164,7 +182,8 @@ _OVERTAKING = f"""
         FROM copy_states c
         LEFT JOIN reservations_reservation own ON own.id = c.reservation_id
              AND (own.needed_by IS NULL OR own.needed_by >= c.occurred_at)
-        WHERE c.kind = 'checkout' AND c.before_kind IN ('copy.added', 'return', 'found', 'repaired', 'release')
+        WHERE c.kind = 'checkout'
+          AND c.before_kind IN ('copy.added', 'return', 'found', 'repaired', 'release', 'receive')
           AND NOT EXISTS (SELECT FROM reservation_states s WHERE s.reservation_id = c.reservation_id
                           AND s.state = 'ready' AND s.id < c.id AND (s.until IS NULL OR s.until > c.id))
           AND c.reservation_id NOT IN (TABLE moved) IS NOT FALSE
@@ -276,7 +295,8 @@ _HISTORY = (
         WITH {_RESERVATION_STATES}
         SELECT r.id FROM reservations_reservation r
         LEFT JOIN reservation_states s ON s.reservation_id = r.id AND s.until IS NULL
-        WHERE s.state IS DISTINCT FROM r.status
+        WHERE CASE s.state WHEN 'sent for' THEN 'waiting' ELSE s.state END IS DISTINCT FROM r.status
+           OR (s.state = 'sent for') <> (r.status = 'waiting' AND r.copy_id IS NOT NULL)
         ORDER BY 1
         """,
     ),
@@ -298,7 +318,8 @@ _HISTORY = (
         WITH {_COPY_STATES}
         SELECT id FROM copy_states
         WHERE kind = 'checkout'
-          AND (before_kind IS NULL OR before_kind IN ('checkout', 'lost', 'missing', 'damaged', 'withdrawn'))
+          AND (before_kind IS NULL
+               OR before_kind IN ('checkout', 'transit', 'lost', 'missing', 'damaged', 'withdrawn'))
         ORDER BY 1
         """,
     ),

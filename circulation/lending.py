@@ -20,9 +20,9 @@ from circulation.writing import write_lending
 from events.models import Event
 from events.recording import event
 from library.exceptions import CopyNotCirculating, Refusal
-from library.models import Book, Copy, Member
+from library.models import Book, Branch, Copy, Member
 from library.rules import member_refusals
-from reservations import services as line
+from reservations import serving
 from reservations.exceptions import AlreadyBorrowed
 from reservations.models import Reservation
 
@@ -74,13 +74,17 @@ def title_reasons(member: Member, book: Book, facts: Facts) -> list[Refusal]:
     return reasons
 
 
-def copy_reason(member: Member, book: Book, facts: Facts, barcode: str | None) -> Refusal | None:
-    """Why the copy that was asked for may not be lent; without a barcode, why no copy may."""
+def copy_reason(
+    member: Member, book: Book, facts: Facts, barcode: str | None, branch: Branch | None = None
+) -> Refusal | None:
+    """Why the copy that was asked for may not be lent; without a barcode, why no copy may, or none of that branch."""
     copy = facts.copy
     if is_takeable(facts, member):
         return None
     if copy is None or barcode is None:
-        return NoCopyAvailable(f"No copy of “{book.title}” is free.", available=facts.available, waiting=facts.waiting)
+        where = f" at {branch}" if branch else ""
+        told = f"No copy of “{book.title}” is free{where}."
+        return NoCopyAvailable(told, available=facts.available, waiting=facts.waiting)
     if copy.status == Copy.Status.ON_LOAN:
         if copy.holder_id == member.pk:
             return None  # said already, as AlreadyBorrowed
@@ -93,6 +97,10 @@ def copy_reason(member: Member, book: Book, facts: Facts, barcode: str | None) -
             barcode=copy.barcode,
             available=facts.available,
             ahead=facts.ahead,
+        )
+    if copy.status == Copy.Status.IN_TRANSIT:
+        return CopyNotCirculating(
+            f"Copy {copy.barcode} is in transit. Receive it first.", barcode=copy.barcode, status=copy.status
         )
     return CopyNotCirculating(
         f"Copy {copy.barcode} is {copy.get_status_display().lower()} and cannot be lent.",
@@ -114,7 +122,7 @@ def lend(
     copy = facts.copy
     assert copy is not None
     was_available = copy.is_available
-    due_at = copy.branch.end_of_day(at, days=days if days is not None else facts.policy.loan_days)
+    due_at = copy.branch.closing_after(at, days=days if days is not None else facts.policy.loan_days)
     copy.become(Copy.Status.ON_LOAN, holder=member, due_at=due_at)
     loan = Loan(book=book, copy=copy, member=member, lent_at=at, due_at=due_at)
     told = event(
@@ -132,9 +140,9 @@ def lend(
     )
     write_lending(loan, copy, told)
     if facts.reservation_id is not None:
-        reservation = Reservation.objects.select_related("copy").get(pk=facts.reservation_id)
-        line.fulfil_with(reservation, copy, at=at, loan_id=loan.pk)
+        reservation = Reservation.objects.select_related("copy__branch").get(pk=facts.reservation_id)
+        serving.fulfil_with(reservation, copy, at=at, loan_id=loan.pk)
     left = facts.available - (1 if was_available else 0)
     if facts.waiting and (left or facts.holds_copy):
-        line.settle(book, at=at)
+        serving.settle(book, at=at)
     return loan

@@ -12,7 +12,7 @@ from accounts.models import Role
 from accounts.tokens import forget_account
 from circulation.exceptions import MemberHasOpenLoans
 from circulation.models import Loan
-from events.anonymising import forget_actors, forget_answers_about, forget_members
+from events.anonymising import forget_actors, forget_answers_about, forget_members, of_accounts
 from events.models import Event
 from events.operations import operation
 from events.recording import event, record
@@ -61,6 +61,7 @@ def delete(*, member_id: int, at: datetime, expected: str | None = None) -> None
         # Also what they set off for others, such as the next in line when they returned a copy by themselves.
         titles = set(own.exclude(book_id=None).values_list("book_id", flat=True))
         forget_actors(Event.objects.filter(Q(book_id__in=titles) | Q(member_id=member.pk), actor_id=account.pk))
+        forget_actors(of_accounts([account.pk]).filter(actor_id=account.pk))
     forget_members(own)
     forget_answers_about(member.pk, member.card_number)
     record(event(Event.Kind.MEMBER_DELETED, at=at, member_id=member.pk))

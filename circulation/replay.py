@@ -40,7 +40,8 @@ from events.recording import retelling
 from library.exceptions import Override, Refusal
 from library.models import Book
 from reservations.models import Reservation
-from reservations.services import reserve, shelving_as_of
+from reservations.services import reserve
+from reservations.serving import shelving_as_of
 
 # Within a day; the rest is the file's order.
 RANK = {"checkout": 0, "reserve": 0, "return": 1, "fulfill": 2}
@@ -212,13 +213,18 @@ def _last_on_record(book_ids: set[int]) -> dict[int, datetime]:
 
 @contextmanager
 def _only_replay() -> Iterator[None]:
-    """Two replays at a time would both find that nothing is on record yet. The lock ends with the connection."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
-        if not cursor.fetchone()[0]:
-            raise Busy("Another replay is running. Please wait until it has ended.")
+    """Two replays at a time would both find that nothing is on record yet. The lock ends with the connection.
+
+    It is a transaction's, on a connection beside the one that replays: behind PgBouncer no session is ours for longer.
+    """
+    beside = connection.copy()
     try:
+        beside.set_autocommit(False)
+        with beside.cursor() as cursor:
+            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")  # however long the trace is
+            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
+            if not cursor.fetchone()[0]:
+                raise Busy("Another replay is running. Please wait until it has ended.")
         yield
     finally:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
+        beside.close()

@@ -35,10 +35,11 @@ from library.exceptions import (
     Refusal,
     refuse,
 )
-from library.models import Book, Copy, Member
+from library.models import Book, Branch, Copy, Member
 from library.policies import policy_for
 from library.rules import member_refusals
 from reservations import services as line
+from reservations import serving
 from reservations.exceptions import ReservationNotFound
 from reservations.models import Reservation
 from reservations.titles import complete_removal
@@ -60,10 +61,21 @@ class Queued:
 
 @dataclass(frozen=True)
 class Next:
-    """What to do with a copy that just came in: shelve it, hold it for someone, or hand it to someone."""
+    """What to do with a copy that just came in: shelve it, hold it for someone, hand it to someone, or send it on."""
 
-    action: Literal["shelve", "hold", "lend"]
+    action: Literal["shelve", "hold", "lend", "transit"]
     reservation: Reservation | None = None
+    branch: Branch | None = None  # to which it is sent
+
+    @property
+    def told(self) -> str:
+        """What staff are asked to do."""
+        member = self.reservation and self.reservation.member
+        if self.action == "lend" and member:
+            return f"Hand it to {member.name}, who was first in line: it is lent."
+        if self.branch is not None:
+            return f"Send it to {self.branch}{f' for {member.name}' if member else ', where it belongs'}."
+        return f"Put it on the hold shelf for {member.name}." if member else "Put it back on the shelf."
 
 
 @dataclass(frozen=True)
@@ -83,35 +95,40 @@ def check_out(
     book_id: int | None = None,
     barcode: str | None = None,
     days: int | None = None,
+    branch: Branch | None = None,
     on_unavailable: Literal["reserve", "refuse"] | None = None,
     override: Override = NO_OVERRIDE,
 ) -> Lent | Queued:
-    """Lend a title, or one very copy of it, until the end of the day that lies `days` ahead.
+    """Lend a title, or one very copy of it, until its branch closes on the day that lies `days` ahead.
 
-    Without `days` the loan policy's number counts. With nothing free the member joins the line, unless told to
-    refuse; a barcode means that copy, so then refusing is the default. Raises every reason that stands, members'
-    first, then the title's, then the copy's.
+    Without `days` the loan policy's number counts. With a branch, only copies that stand there are lent by title. With
+    nothing free the member joins the line, to collect there or at their own branch, unless told to refuse; a barcode
+    means that copy, so then refusing is the default. Raises every reason that stands, members' first, then the
+    title's, then the copy's.
     """
     member, book = locks.lock_member_and_book(member_id, book_id=book_id, barcode=barcode)
-    facts = facts_for(member, book, at=at, barcode=barcode)
+    facts = facts_for(member, book, at=at, barcode=barcode, branch=branch)
     if on_unavailable is None:
         on_unavailable = "refuse" if barcode else "reserve"
-    if on_unavailable == "reserve" and not facts.is_free and not is_takeable(facts, member):
+    is_elsewhere = branch is not None and barcode is None and facts.copy is None
+    if on_unavailable == "reserve" and (is_elsewhere or not facts.is_free) and not is_takeable(facts, member):
         overridden = refuse(line.line_refusals(member, book, at=at), override)
-        return Queued(_join(member, book, at=at, overridden=override.payload(overridden)))
+        return Queued(_join(member, book, branch, at=at, overridden=override.payload(overridden)))
     reasons = [
         *member_reasons(member, facts, days, at=at),
         *title_reasons(member, book, facts),
-        copy_reason(member, book, facts, barcode),
+        copy_reason(member, book, facts, barcode, branch),
     ]
     overridden = refuse(reasons, override)
     return Lent(lend(member, book, facts, at=at, days=days, overridden=override.payload(overridden)))
 
 
-def _join(member: Member, book: Book, *, at: datetime, overridden: dict[str, object] | None) -> Reservation:
-    reservation = line.join_line(member, book, at=at, overridden=overridden)
+def _join(
+    member: Member, book: Book, branch: Branch | None, *, at: datetime, overridden: dict[str, object] | None
+) -> Reservation:
+    reservation = line.join_line(member, book, at=at, branch=branch, overridden=overridden)
     # Whoever joins may go before those whom staff moved back, and so be served at once.
-    return next((ready for ready in line.settle(book, at=at) if ready == reservation), reservation)
+    return next((ready for ready in serving.settle(book, at=at) if ready == reservation), reservation)
 
 
 # --- Return ------------------------------------------------------------------------------------------------
@@ -125,11 +142,13 @@ def return_copy(
     loan_id: int | None = None,
     member_id: int | None = None,
     book_id: int | None = None,
+    branch: Branch | None = None,
     fulfil_on_return: Literal["hold", "loan"] | None = None,
     override: Override = NO_OVERRIDE,
 ) -> Returned:
     """Take a copy back, named by its barcode, its loan, or who returns which title; and say what to do with it.
 
+    At a branch that is not its own it is sent home, or to whoever waits for it; without a branch it came home.
     `fulfil_on_return` defaults to the setting of that name; `override` is for the loan that it may make.
     Raises CopyNotOnLoan, and not-found errors.
     """
@@ -140,13 +159,16 @@ def return_copy(
     write_return(loan, loan.copy, _ended(loan, Event.Kind.RETURN, at=at))
     if book.removal_asked_at is not None:
         complete_removal(book, at=at)
-    if not has_line:
+        if book.withdrawn_at is not None:  # it has no more places: where it is, it leaves the library
+            return Returned(loan, Next("shelve"))
+    came_in = serving.CameIn(loan.copy, branch or loan.copy.branch)
+    if not has_line and came_in.branch == loan.copy.branch:
         return Returned(loan, Next("shelve"))
-    if (fulfil_on_return or settings.FULFIL_ON_RETURN) == "loan":
-        reservation = _lend_to_head(book, loan.copy, at=at, override=override)
+    if has_line and (fulfil_on_return or settings.FULFIL_ON_RETURN) == "loan":
+        reservation = _lend_to_head(book, came_in, at=at, override=override)
         if reservation is not None:
             return Returned(loan, Next("lend", reservation))
-    return Returned(loan, next_for(loan.copy, line.settle(book, at=at)))
+    return Returned(loan, next_for(came_in, serving.take_in(book, came_in, at=at)))
 
 
 @operation
@@ -161,12 +183,14 @@ def give_back(*, reservation_id: int, at: datetime) -> Reservation:
     return line.leave_line(reservation, book, at=at, reason="given back")
 
 
-def next_for(copy: Copy, ready: list[Reservation]) -> Next:
-    """What to do with a copy that came in, given who was just set something aside."""
-    for reservation in ready:
-        if reservation.copy_id == copy.pk:
-            return Next("hold", reservation)
-    return Next("shelve")
+def next_for(came_in: serving.CameIn, reservation: Reservation | None) -> Next:
+    """What to do with a copy that came in somewhere, given who was given it."""
+    home = came_in.copy.branch
+    if reservation is None:
+        return Next("shelve") if came_in.branch == home else Next("transit", branch=home)
+    if reservation.status == Reservation.Status.READY:
+        return Next("hold", reservation)
+    return Next("transit", reservation, reservation.branch)
 
 
 def close_loan_as_lost(copy: Copy, *, at: datetime, reason: str = "") -> Loan:
@@ -233,15 +257,20 @@ def _ended(loan: Loan, kind: Event.Kind, *, at: datetime, reason: str = "") -> E
     )
 
 
-def _lend_to_head(book: Book, copy: Copy, *, at: datetime, override: Override) -> Reservation | None:
-    """Lend a copy that came in to the head of the line, if that can be done without waiting and without refusal."""
+def _lend_to_head(book: Book, came_in: serving.CameIn, *, at: datetime, override: Override) -> Reservation | None:
+    """Lend a copy that came in to the head of the line, if that can be done without waiting and without refusal.
+
+    Only where they collect it.
+    """
     if not book.in_circulation:
         return None
     head = Reservation.objects.eligible(book, at, timezone.localdate(at)).in_order().first()
-    member = locks.try_lock_member(head.member_id) if head and head.member_id else None
-    if head is None or member is None:
+    if head is None or head.branch_id != came_in.branch.pk:
         return None
-    facts = facts_for(member, book, at=at, barcode=copy.barcode)
+    member = locks.try_lock_member(head.member_id) if head.member_id else None
+    if member is None:
+        return None
+    facts = facts_for(member, book, at=at, barcode=came_in.copy.barcode)
     if not is_takeable(facts, member):
         return None
     try:
@@ -287,7 +316,7 @@ def renew(
             )
         )
     overridden = refuse(reasons, override)
-    loan.due_at = max(loan.due_at, loan.copy.branch.end_of_day(at, days=policy.loan_days))
+    loan.due_at = max(loan.due_at, loan.copy.branch.closing_after(at, days=policy.loan_days))
     loan.renewals += 1
     loan.save(update_fields=["due_at", "renewals"])
     loan.copy.due_at = loan.due_at

@@ -18,9 +18,11 @@ from library.models import Copy
 
 _RECORD = """
 INSERT INTO events_event
-    (kind, occurred_at, book_id, copy_id, member_id, loan_id, reservation_id, actor_id, payload)
+    (kind, occurred_at, book_id, copy_id, member_id, loan_id, reservation_id, actor_id, key_id, address,
+     request_id, source, payload)
 SELECT %(kind)s, %(at)s::timestamptz, %(book)s::bigint, %(copy)s::bigint, %(member)s::bigint, loan.id,
-       %(reservation)s::bigint, %(actor)s::bigint, %(payload)s::jsonb
+       %(reservation)s::bigint, %(actor)s::bigint, %(key)s::bigint, %(address)s::inet, %(request)s::varchar,
+       %(source)s::varchar, %(payload)s::jsonb
 FROM loan
 RETURNING id, loan_id
 """
@@ -68,6 +70,10 @@ def _write(statement: str, copy: Copy, told: Event, **more: int | datetime) -> i
                 "member": told.member_id,
                 "reservation": told.reservation_id,
                 "actor": told.actor_id,
+                "key": told.key_id,
+                "address": told.address,
+                "request": told.request_id,
+                "source": told.source,
                 "payload": json.dumps(told.payload),
                 **more,
             },

@@ -10,9 +10,17 @@ class ProjectConfig(AppConfig):
     name = "config"
 
     def ready(self) -> None:
-        import config.celery  # noqa: F401  # whoever wakes a worker must know where the broker is
+        import config.celery  # whoever wakes a worker must know where the broker is
+        import config.observability.tasks
+        import config.observability.tracing  # noqa: F401
+        from config.observability import metrics
+        from config.recorded_tasks import watch  # the models are there only now
+        from library import cache
+
+        cache.watchers.append(metrics.read_from_cache)
 
         connection_created.connect(keep_no_statements)
+        watch()
 
 
 def keep_no_statements(connection: Any, **_: Any) -> None:

@@ -7,6 +7,7 @@ themselves it never sees: it would keep a thread for each (docs/decisions/0012-l
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import resource
 import signal
@@ -22,15 +23,22 @@ from django.core.handlers.base import BaseHandler
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
+from config.environment import read_settings
+from config.observability import tracing
 from config.requests import InUtf8
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+read_settings()
 django.setup(set_prefix=False)
+tracing.start()
 
-from integrations.live import feed  # noqa: E402  (models load after django.setup)
+from config.observability.requests import HEADER  # noqa: E402  (models load after django.setup)
+from integrations.live import feed  # noqa: E402
 from integrations.live.listeners import LISTENERS  # noqa: E402
 from integrations.live.streaming import Receive, Send, stream  # noqa: E402
 from integrations.live.views import Admitted  # noqa: E402
+
+logger = logging.getLogger(__name__)
 
 THREADS = 4  # that admit listeners; each is done in a few milliseconds
 
@@ -115,6 +123,7 @@ class Application:
         finally:
             if isinstance(response, Admitted):
                 LISTENERS.leave(response.listener)
+                logger.debug("A listener left.", extra={"request_id": response.headers.get(HEADER)})
 
 
 def _headers(response: HttpResponseBase) -> list[tuple[bytes, bytes]]:

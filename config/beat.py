@@ -6,7 +6,12 @@ import logging
 from typing import Any
 
 from celery.beat import SchedulingError
+from django.db import Error, close_old_connections
 from django_celery_beat.schedulers import DatabaseScheduler
+
+from events.alive import still_alive
+from events.heartbeats import beat
+from events.origins import done_by
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +24,16 @@ class Scheduler(DatabaseScheduler):  # type: ignore[misc]  # it has no types
 
     def update_from_dict(self, mapping: dict[str, Any]) -> None:
         known = set(self.Model.objects.filter(name__in=mapping).values_list("name", flat=True))
-        super().update_from_dict({name: entry for name, entry in mapping.items() if name not in known})
+        with done_by("beat"):
+            super().update_from_dict({name: entry for name, entry in mapping.items() if name not in known})
+
+    def tick(self, *args: Any, **kwargs: Any) -> Any:
+        still_alive()
+        try:
+            beat("beat")
+        except Error:  # what follows finds it out as well, and says so
+            close_old_connections()
+        return super().tick(*args, **kwargs)
 
     def apply_entry(self, entry: Any, producer: Any = None) -> None:
         """In one line, while Redis is away, for what Celery tells in two hundred."""

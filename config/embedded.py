@@ -1,4 +1,4 @@
-"""The private PostgreSQL and Valkey of a checkout, used where DATABASE_URL or REDIS_URL are not set.
+"""The private PostgreSQL and Valkey of a checkout, used where DATABASE_URL or REDIS_URL are not given.
 
 Their data is in LOCAL_DIR (.local). They run while at least one process uses them: `ensure_running()` starts
 what is missing, and the last process that used them stops them. Processes find each other through file locks,
@@ -23,12 +23,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from config.ownership import Account, Home, fit_for_a_shell, hand_over, make_directory, open_private
 from config.servers import Postgres, Server, ServerError, Valkey
 
-__all__ = ["ServerError", "database_url", "development_secret_key", "ensure_running", "redis_url", "secret"]
+__all__ = ["ServerError", "database_url", "development_secret_key", "ensure_running", "is_given", "redis_url", "secret"]
 
 LOCKS = ("in-use.lock", "start-stop.lock")
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -53,6 +53,11 @@ def local_dir() -> Path:
     return (BASE_DIR / Path(os.environ.get("LOCAL_DIR") or ".local").expanduser()).resolve()
 
 
+def is_given(variable: str) -> bool:
+    """Whether the environment has it, or names a file with it (config/environment.py)."""
+    return bool(os.environ.get(variable) or os.environ.get(f"{variable}_FILE"))
+
+
 def database_url() -> str:
     return Postgres(home()).url()
 
@@ -65,18 +70,29 @@ def next_database(redis_url: str) -> str:
     """The same Redis, the database after the one that is named."""
     parts = urlsplit(redis_url)
     if parts.scheme == "unix":
-        path, number = parts.path, int(dict(parse_qsl(parts.query)).get("db", "0"))
-        return f"unix://{path}?db={number + 1}"
+        asked = dict(parse_qsl(parts.query))
+        asked["db"] = str(int(asked.get("db", "0")) + 1)
+        return f"unix://{parts.netloc}{parts.path}?{urlencode(asked)}"
     number = int(parts.path.strip("/") or "0")
     return urlunsplit(parts._replace(path=f"/{number + 1}"))
 
 
 def for_celery(redis_url: str) -> str:
-    """The same Redis as Celery writes it, which has a form of its own for sockets."""
+    """The same Redis as Celery writes it, which has a form of its own for sockets.
+
+    Of what follows a `?` it takes what is for encryption, and trips over the rest. And it would believe whoever
+    answers, where redis-py asks for a certificate.
+    """
     parts = urlsplit(redis_url)
-    if parts.scheme != "unix":
+    asked = dict(parse_qsl(parts.query))
+    if parts.scheme == "unix":
+        return f"redis+socket://{parts.netloc}{parts.path}?virtual_host={asked.get('db', '0')}"
+    if parts.scheme not in ("redis", "rediss"):
         return redis_url
-    return f"redis+socket://{parts.path}?virtual_host={dict(parse_qsl(parts.query)).get('db', '0')}"
+    kept = {name: value for name, value in asked.items() if name.startswith("ssl_")}
+    if parts.scheme == "rediss":
+        kept.setdefault("ssl_cert_reqs", "required")
+    return urlunsplit(parts._replace(query=urlencode(kept, safe="/")))
 
 
 def development_secret_key() -> str:
@@ -132,7 +148,7 @@ def _why_elsewhere(account: Account | None) -> str:
 
 def _elsewhere() -> Path:
     name = hashlib.sha256(os.fsencode(local_dir())).hexdigest()[:12]
-    return Path("/var/tmp") / f"circdesk-{os.geteuid()}-{name}"
+    return Path("/var/tmp") / f"circdesk-{os.geteuid()}-{name}"  # nosec B108  # whose it is, is looked at: _is_ours
 
 
 def _is_ours(path: Path) -> bool:
@@ -195,9 +211,7 @@ def ensure_running() -> None:
     """
     global _in_use
     needed = [
-        server
-        for server, variable in ((Postgres, "DATABASE_URL"), (Valkey, "REDIS_URL"))
-        if not os.environ.get(variable)
+        server for server, variable in ((Postgres, "DATABASE_URL"), (Valkey, "REDIS_URL")) if not is_given(variable)
     ]
     if not needed or _in_use is not None:
         return

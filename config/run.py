@@ -27,7 +27,6 @@ from django.db import connections
 from django.db.backends.postgresql.base import DatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 from django.utils.module_loading import import_string
-from environs import EnvError
 
 from config import embedded, web
 
@@ -175,15 +174,15 @@ def set_development_defaults() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     os.environ.setdefault("DEBUG", "true")
     os.environ.setdefault("OPEN_DESK", "true")
-    if not os.environ.get("SECRET_KEY"):
+    if not embedded.is_given("SECRET_KEY"):
         os.environ["SECRET_KEY"] = embedded.development_secret_key()
 
 
 def check_settings(address: Address) -> None:
     try:
         open_desk = settings.OPEN_DESK
-    except (EnvError, ImproperlyConfigured, ValueError) as error:
-        raise RunError(f"The settings do not fit: {one_line(error)}") from None
+    except ImproperlyConfigured as error:  # a line for each that does not fit
+        raise RunError(str(error)) from None
     understood = os.environ.get("OPEN_DESK_I_UNDERSTAND", "").lower() in ("true", "1", "yes", "on")
     if open_desk and not address.is_of_this_machine_only and not understood:
         raise RunError(
@@ -207,9 +206,9 @@ def reachable_database() -> DatabaseWrapper:
 
 
 def check_redis() -> None:
-    url = os.environ.get("REDIS_URL")
-    if not url:
+    if not embedded.is_given("REDIS_URL"):
         return
+    url = str(settings.CACHES["default"]["LOCATION"])
     try:
         with redis.Redis.from_url(url, socket_connect_timeout=2, socket_timeout=2) as client:
             client.ping()

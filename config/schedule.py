@@ -28,6 +28,9 @@ def _entry(task: str, when: Any, description: str, *, expires: int) -> dict[str,
 
 
 SCHEDULE = {
+    "Show signs of life": every(
+        MINUTE // 2, "events.tasks.show_life", "Writes down that workers are woken and at work: /health asks for it."
+    ),
     "Serve the lines": every(
         MINUTE,
         "circulation.tasks.serve_lines",
@@ -51,6 +54,11 @@ SCHEDULE = {
         "circulation.jobs.tasks.resume_jobs",
         "Goes on with imports and other jobs that wait: nobody was woken for them, or their worker died.",
     ),
+    "Follow partner libraries": every(
+        MINUTE,
+        "integrations.partners.tasks.follow_reservations",
+        "Asks partner libraries about reservations that they have not confirmed, and what became of the others.",
+    ),
     "Forget old answers": every(
         60 * MINUTE,
         "events.tasks.forget_answers_and_publications",
@@ -72,5 +80,13 @@ SCHEDULE = {
     ),
     "Forget old notices": daily(
         "03:40", "integrations.notifications.tasks.forget_notices", "Drops the log of mails to members after 90 days."
+    ),
+    "Forget old partner reservations": daily(
+        "03:45",
+        "integrations.partners.tasks.forget_reservations",
+        "Drops what was reserved at partner libraries 90 days after it ended, or after HISTORY_DAYS if that is less.",
+    ),
+    "Forget old log entries": daily(
+        "03:50", "integrations.logbook.tasks.forget_entries", "Drops warnings and errors that are older than LOG_DAYS."
     ),
 }

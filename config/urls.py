@@ -8,7 +8,7 @@ from django.views.generic import RedirectView
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 
 from config.api import docs, errors, index
-from config.observability import health
+from config.observability import health, metrics
 from config.services import of_this_service
 from library.api.converters import BarcodeInPath, Id
 
@@ -21,6 +21,7 @@ admin.site.unregister([OutstandingToken, BlacklistedToken])  # an account's page
 
 urlpatterns: list[Any] = [
     # What is asked most stands first: availability.
+    path("", include("integrations.partners.api.urls")),
     path("api/", include("reservations.api.urls")),
     path("api/", include("circulation.api.urls")),
     path("api/", include("circulation.jobs.api.urls")),
@@ -29,17 +30,19 @@ urlpatterns: list[Any] = [
     path("api/", include("integrations.webhooks.api.urls")),
     path("api/", include("integrations.notifications.api.urls")),
     path("", include("integrations.contracts.urls")),
+    path("", include("integrations.daia.urls")),
     path("", include("integrations.live.urls")),
     path("", RedirectView.as_view(url="/api/docs/")),
     path("admin/", admin.site.urls),
     path("health", health.everything),
     path("health/live", health.live),
     path("health/ready", health.ready),
+    path("metrics", metrics.metrics),
     path("api/", index.Index.as_view()),
     path("api/schema/", docs.Schema.as_view(), name="schema"),
     path("api/docs/", docs.SwaggerUI.as_view(), name="docs"),
     path("api/redoc/", docs.ReDoc.as_view(), name="redoc"),
-    re_path("^(api|reserve|status)/", errors.not_found),
+    re_path("^(api|reserve|status|daia)/", errors.not_found),
 ]
 urlpatterns = of_this_service(urlpatterns)
 

@@ -5,6 +5,8 @@ import os
 import django
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 
+from config.environment import read_settings
+from config.observability import tracing
 from config.requests import InUtf8
 
 
@@ -17,5 +19,7 @@ class Handler(WSGIHandler):
 
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+read_settings()
 django.setup(set_prefix=False)
+tracing.start()
 application = Handler()

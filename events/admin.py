@@ -11,6 +11,7 @@ from django.contrib.admin import ShowFacets
 from django.contrib.admin.utils import unquote
 from django.contrib.auth import get_user_model
 from django.core.paginator import Paginator
+from django.db import transaction
 from django.db.models import Model, OuterRef, QuerySet, Subquery
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -18,7 +19,7 @@ from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.html import format_html
 
-from events.models import Consumer, Event, FailedMessage, PendingEvent, Publication, Relay, StoredAnswer
+from events.models import Consumer, FailedMessage, Heartbeat, PendingEvent, Publication, Relay, StoredAnswer
 
 if TYPE_CHECKING:  # generic for the type checker only
     ModelAdmin = admin.ModelAdmin[Any]
@@ -53,7 +54,24 @@ class CappedPaginator(RowPaginator):
         return AtLeast(COUNTED) if counted > COUNTED else counted
 
 
-class DeskAdmin(ModelAdmin):
+class HistoryOfEvents:
+    """Pages whose history is the event log, which knows of every change, in place of what was done by these pages."""
+
+    def event_filter(self, row: Any) -> dict[str, Any]:
+        """Which events tell of this row: the query of the list of events."""
+        return {}
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        row = self.get_object(request, unquote(object_id))  # type: ignore[attr-defined]
+        if row is None or not (wanted := self.event_filter(row)):
+            page: HttpResponse = super().history_view(request, object_id, extra_context)  # type: ignore[misc]
+            return page
+        return HttpResponseRedirect(f"{reverse('admin:events_event_changelist')}?{urlencode(wanted)}")
+
+
+class DeskAdmin(HistoryOfEvents, ModelAdmin):
     """Lists that stay quick however long they are, and a history that is the event log."""
 
     paginator = CappedPaginator
@@ -88,18 +106,17 @@ class DeskAdmin(ModelAdmin):
         text = search_term.strip()
         return (self.find(queryset, text) if text else queryset), False
 
-    def event_filter(self, row: Any) -> dict[str, Any]:
-        """Which events tell of this row: the query of the list of events."""
-        return {}
 
-    def history_view(
-        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """The events about this row, in place of what was done to it through these pages only."""
-        row = self.get_object(request, unquote(object_id))
-        if row is None or not (wanted := self.event_filter(row)):
-            return super().history_view(request, object_id, extra_context)
-        return HttpResponseRedirect(f"{reverse('admin:events_event_changelist')}?{urlencode(wanted)}")
+class RecordedAdmin(DeskAdmin):
+    """Settings, whose changes are events. Each is saved and deleted by itself: a queryset tells nobody."""
+
+    def event_filter(self, row: Any) -> dict[str, Any]:
+        return {"record_id": row.pk, "kind__startswith": f"{row.SAVED.partition('.')[0]}."}
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        with transaction.atomic():
+            for row in queryset:
+                row.delete()
 
 
 class ReadOnly:
@@ -158,7 +175,7 @@ class EventLog(ReadOnlyAdmin):
 
     list_display = ["id", "occurred_at", "kind", "title", "copy", "member", "actor"]
     list_filter = ["kind", "occurred_at"]
-    narrowing = ("book_id", "copy_id", "member_id", "loan_id", "reservation_id")
+    narrowing: tuple[str, ...] = ("book_id", "copy_id", "member_id", "loan_id", "reservation_id")
     fields = ["kind", "occurred_at", "actor", "book_id", "copy_id", "member_id", "loan_id", "reservation_id", "payload"]
 
     def annotations(self) -> dict[str, Any]:
@@ -188,11 +205,6 @@ class EventLog(ReadOnlyAdmin):
     def _narrowing(self, event: Any, column: str, text: str = "") -> str:
         number = getattr(event, column)
         return format_html('<a href="?{}={}">{}</a>', column, number, text or number) if number else ""
-
-
-@admin.register(Event)
-class EventAdmin(EventLog):
-    """Everything that happened."""
 
 
 @admin.register(PendingEvent)
@@ -231,6 +243,14 @@ class FailedMessageAdmin(ReadOnlyAdmin):
 
     list_display = ["id", "group", "position", "attempts", "failed_at", "retry_at", "error"]
     list_filter = ["group"]
+
+
+@admin.register(Heartbeat)
+class HeartbeatAdmin(ReadOnlyAdmin):
+    """When the processes that nobody asks anything were at work last. What is older than two minutes is gone."""
+
+    list_display = ["name", "at"]
+    ordering = ["name"]
 
 
 @admin.register(StoredAnswer)

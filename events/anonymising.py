@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from typing import Any
 
 from django.db import connection
 from django.db.models import F, Func, QuerySet
@@ -10,21 +12,38 @@ from django.db.models import F, Func, QuerySet
 from events.models import Event
 from events.operations import require_transaction
 
+FROM_NOWHERE: dict[str, Any] = {"address": None, "request_id": None}  # the latter leads to the former, in logs
 
-class _WithoutReasons(Func):
-    """Reasons are free text, and may say anything about anybody."""
 
-    template = "%(expressions)s #- '{reason}' #- '{override,reason}'"
+class _WithoutWords(Func):
+    """Reasons are free text, and may say anything about anybody; old and new values are their names and addresses."""
+
+    template = "%(expressions)s #- '{reason}' #- '{override,reason}' #- '{changes}'"
 
 
 def forget_members(events: QuerySet[Event]) -> int:
     """Make these events tell of nobody in particular. Returns how many there were."""
-    return _change(events, member_id=None, payload=_WithoutReasons(F("payload")))
+    return _change(events, member_id=None, payload=_WithoutWords(F("payload")), **FROM_NOWHERE)
 
 
 def forget_actors(events: QuerySet[Event]) -> int:
-    """Make these events say no longer who asked for them. Returns how many there were."""
-    return _change(events, actor_id=None)
+    """Make these events say no longer who asked for them, nor from where. Returns how many there were."""
+    return _change(events, actor_id=None, **FROM_NOWHERE)
+
+
+def forget_particulars(events: QuerySet[Event]) -> int:
+    """Make these events say no longer what it was before and after, nor from where. Returns how many there were.
+
+    The names of the fields that changed stay.
+    """
+    return _change(events, payload=_WithoutWords(F("payload")), **FROM_NOWHERE)
+
+
+def of_accounts(account_ids: Iterable[int]) -> QuerySet[Event]:
+    """What was changed of these accounts."""
+    return Event.objects.filter(
+        record_id__in=account_ids, kind__in=(Event.Kind.ACCOUNT_SAVED, Event.Kind.ACCOUNT_DELETED)
+    )
 
 
 def forget_answers_about(member_id: int, card_number: str) -> None:

@@ -27,6 +27,7 @@ from django.db import InterfaceError, OperationalError, close_old_connections, c
 from django.utils import timezone
 from redis import RedisError
 
+from events.alive import still_alive
 from events.exceptions import Busy
 from events.models import Consumer, FailedMessage
 from events.stream import BLOCK, Entry, Extent, Stream
@@ -87,6 +88,7 @@ class Worker:
         """Handle messages until told to stop."""
         is_failing = False
         while not stop.is_set():
+            still_alive()
             try:
                 worked = self.step()
                 if is_failing:

@@ -223,7 +223,7 @@ def _in_transaction(run: Callable[[], R]) -> R:
             if dead:
                 discard_dead_connections()
         # Whoever was in the way needs a moment to finish.
-        time.sleep(random.uniform(0, PAUSE * attempt))
+        time.sleep(random.uniform(0, PAUSE * attempt))  # nosec B311  # chance, not secrecy
     raise AssertionError("unreachable")
 
 

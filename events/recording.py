@@ -8,19 +8,27 @@ from typing import Any
 
 from django.conf import settings
 
+from events.changes import Changes
 from events.exceptions import OtherService
 from events.models import OWNERS, Event
 from events.operations import require_transaction
+from events.origins import origin
 from events.signals import recorded
 
 _following: ContextVar[bool] = ContextVar("following", default=False)
-_actor: ContextVar[int | None] = ContextVar("actor", default=None)
+_actor: ContextVar[int | None] = ContextVar("actor")
 _retold: ContextVar[str | None] = ContextVar("retold", default=None)
 
 
 def is_ours(kind: Event.Kind) -> bool:
     """Whether such a thing may happen at this service. All may, unless there are two of them."""
     return kind in OWNERS[settings.SERVICE]
+
+
+def require_ours(kind: Event.Kind) -> None:
+    """Nobody changes what the other one of two services decides, but by `following` it. Raises OtherService."""
+    if not (is_ours(kind) or _following.get()):
+        raise OtherService("public" if settings.SERVICE == "admin" else "admin's")
 
 
 @contextmanager
@@ -48,7 +56,7 @@ def retelling(source: str) -> Iterator[None]:
 
 @contextmanager
 def acting(user_id: int | None) -> Iterator[None]:
-    """Everything recorded inside was asked for by this account."""
+    """Everything recorded inside was asked for by this account, whoever sent the request or runs the command."""
     token = _actor.set(user_id)
     try:
         yield
@@ -65,16 +73,20 @@ def event(
     member_id: int | None = None,
     loan_id: int | None = None,
     reservation_id: int | None = None,
+    changes: Changes | None = None,
     **payload: Any,
 ) -> Event:
     """An event, not yet recorded. What is None in the payload is left out.
 
-    Raises OtherService for what the other one of two services does: nobody changes what is not theirs, but by
-    `following` the other one.
+    `changes` are old and new values, by field. They are for the audit trail: the names alone are published.
+
+    Raises OtherService for what the other one of two services does.
     """
-    if not (is_ours(kind) or _following.get()):
-        raise OtherService("public" if settings.SERVICE == "admin" else "admin's")
+    require_ours(kind)
     payload.setdefault("retold", _retold.get())
+    if changes:
+        payload = {"changed": list(changes), **payload, "changes": changes}
+    known = origin()
     return Event(
         kind=kind,
         occurred_at=at,
@@ -83,7 +95,12 @@ def event(
         member_id=member_id,
         loan_id=loan_id,
         reservation_id=reservation_id,
-        actor_id=_actor.get(),
+        record_id=payload.get("record"),
+        actor_id=_actor.get(known.actor_id),
+        key_id=known.key_id,
+        address=known.address,
+        request_id=known.request_id,
+        source=known.source,
         payload={name: value for name, value in payload.items() if value is not None},
     )
 

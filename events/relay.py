@@ -19,6 +19,8 @@ from django.db import Error, close_old_connections, connection, transaction
 from django.db.models import QuerySet
 from redis import RedisError
 
+from events.alive import still_alive
+from events.heartbeats import beat
 from events.models import Event, Publication, Relay
 from events.stream import Extent, Stream
 
@@ -45,6 +47,7 @@ IDLE = 0.05  # seconds between looks for new events
 AFTER_FAILURE = 0.5  # seconds
 STUCK = 10.0  # seconds before another try
 UPKEEP_EVERY = 0.5  # seconds
+NOTHING_LEFT = "relay, with nothing left"  # a heartbeat: everything that was committed before it is published
 
 _NUMBER = """
 WITH taken AS (
@@ -111,10 +114,14 @@ def keep_publishing(stop: threading.Event) -> None:
     next_upkeep = 0.0
     is_failing = False
     while not stop.is_set():
+        still_alive()
         pause = IDLE
         try:
-            if _has_work() and relay_pending():
+            if not _has_work():
+                beat(NOTHING_LEFT)
+            elif relay_pending():
                 pause = 0.0
+            beat("relay")
             if time.monotonic() >= next_upkeep:
                 had_work = look_after_streams()
                 next_upkeep = time.monotonic() + (IDLE if had_work else UPKEEP_EVERY)

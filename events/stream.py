@@ -18,6 +18,7 @@ from events.models import Publication
 
 LENGTH = 20_000  # entries that the stream keeps, at least
 TIMEOUT = 5.0  # seconds; longer than anybody blocks
+REMEMBERED = 60.0  # seconds that it is known of a stream when its relay spoke last
 BLOCK = 1.0  # seconds that a reader waits for something new
 
 
@@ -85,7 +86,10 @@ class Stream:
 
     def tell(self, extent: Extent) -> None:
         """Say how far the stream goes, to whoever may have missed it, or to a Redis that lost it."""
-        client().hset(self._state, mapping=cast(Any, asdict(extent)))
+        with client().pipeline(transaction=False) as pipeline:
+            pipeline.hset(self._state, mapping=cast(Any, asdict(extent)))
+            pipeline.set(self._alive, 1, px=int(REMEMBERED * 1000))
+            pipeline.execute()
 
     def wanted(self) -> int | None:
         """The first position that a consumer misses; each is told of once."""
@@ -101,6 +105,11 @@ class Stream:
         """How far it goes; None before anything was published, or after Redis lost it."""
         state = cast(dict[str, str], client().hgetall(self._state))
         return Extent(int(state["oldest"]), int(state["published"])) if len(state) == 2 else None
+
+    def silence(self) -> float | None:
+        """For how many seconds its relay has said nothing; None when that is long, or nobody knows any more."""
+        left = client().pttl(self._alive)
+        return max(0.0, REMEMBERED - left / 1000) if left >= 0 else None
 
     def want(self, group: str, position: int) -> None:
         """Ask the relay to publish everything from this position on once more."""
@@ -155,11 +164,15 @@ class Stream:
         return [entry for entries in _by_stream(found) for entry in _entries(entries)]
 
     def remove(self) -> None:
-        client().delete(self.key, self._state, self._wanted)
+        client().delete(self.key, self._state, self._wanted, self._alive)
 
     @property
     def _state(self) -> str:
         return f"{self.key}:state"
+
+    @property
+    def _alive(self) -> str:
+        return f"{self.key}:alive"  # gone by itself: no clock but that of Redis is asked
 
     @property
     def _wanted(self) -> str:

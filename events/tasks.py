@@ -1,6 +1,7 @@
 from celery import shared_task
 from django.utils import timezone
 
+from events.heartbeats import beat
 from events.relay import forget_old_publications
 from events.retention import forget_old_answers
 
@@ -9,3 +10,8 @@ from events.retention import forget_old_answers
 def forget_answers_and_publications() -> None:
     forget_old_answers(at=timezone.now())
     forget_old_publications()
+
+
+@shared_task
+def show_life() -> None:
+    beat("worker")

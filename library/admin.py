@@ -18,12 +18,13 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from events.admin import DeskAdmin, ModelForm
+from events.admin import DeskAdmin, ModelForm, RecordedAdmin
 from events.exceptions import DomainError
 from events.recording import acting
 from library import search
+from library.branch_form import BranchForm, NameForm
 from library.exceptions import Refusal
-from library.models import Book, Branch, Copy, LoanPolicy, Member, MemberCategory
+from library.models import WEEK, Book, Branch, Copy, LoanPolicy, Member, MemberCategory
 from library.services import revision
 
 Page = Callable[[], HttpResponse]
@@ -267,32 +268,6 @@ def concerning(rows: QuerySet[Any], text: str) -> QuerySet[Any]:
 # --- What has no operations ----------------------------------------------------------------------------------
 
 
-class NameForm(ModelForm):
-    def clean_name(self) -> str:
-        name: str = self.cleaned_data["name"]
-        others = self._meta.model._default_manager.exclude(pk=self.instance.pk)
-        if others.filter(name__iexact=name).exists():
-            raise forms.ValidationError("There is one with this name already.")
-        return name
-
-
-class RecordedAdmin(DeskAdmin):
-    """Settings of the library, whose changes are events."""
-
-    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        with acting(request.user.pk):
-            return super().changeform_view(request, *args, **kwargs)
-
-    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        with acting(request.user.pk):
-            return super().delete_view(request, *args, **kwargs)
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        with acting(request.user.pk):
-            for row in queryset:
-                row.delete()
-
-
 class NamedAdmin(RecordedAdmin):
     """Rows that others refer to. The one that the service asks for by name keeps it, and stays."""
 
@@ -325,7 +300,21 @@ def _users(relation: Any, rows: Any) -> str:
 @admin.register(Branch)
 class BranchAdmin(NamedAdmin):
     needed = Branch.MAIN
-    list_display = ["name", "time_zone"]
+    form = BranchForm
+    list_display = ["name", "time_zone", "opening"]
+    fieldsets = [
+        (None, {"fields": ["name", "time_zone"]}),
+        (
+            "When it closes",
+            {"fields": WEEK, "description": "Loans are due when the branch closes, on a day on which it opens."},
+        ),
+        ("Closed days", {"fields": ["closed_on"]}),
+    ]
+
+    @admin.display(description="Opens on")
+    def opening(self, branch: Branch) -> str:
+        days = [name[:3].title() for name, closing in zip(WEEK, branch.closing_times, strict=True) if closing]
+        return "every day" if len(days) == len(WEEK) else ", ".join(days)
 
 
 @admin.register(MemberCategory)

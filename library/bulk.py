@@ -11,7 +11,7 @@ from django.db import connection, models
 
 from events.models import Event
 from events.operations import is_rehearsing, operation, require_transaction
-from events.recording import event, record
+from events.recording import event, record, require_ours
 from library.models import Book, Branch, Copy, Member
 from library.services import default_barcode, default_card_number, new_barcodes, next_ids
 
@@ -34,7 +34,7 @@ def _keep_ids_free(model: type[models.Model], *, up_to: int) -> None:
         # Changes nothing, but makes nextval() wait: reading the number and setting it are two steps, and whoever
         # took one in between would see it given out twice.
         cursor.execute(f"ALTER SEQUENCE {sequence} CACHE 1")
-        cursor.execute(f"SELECT setval(%s, %s) FROM {sequence} WHERE last_value <= %s", [sequence, up_to, up_to])
+        cursor.execute(f"SELECT setval(%s, %s) FROM {sequence} WHERE last_value <= %s", [sequence, up_to, up_to])  # nosec B608  # the name comes from PostgreSQL
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ class NewTitle:
 
 # What the events say of a copy that comes in and is not on the shelf.
 NOT_ON_SHELF = {
+    Copy.Status.IN_TRANSIT: Event.Kind.TRANSIT,  # home
     Copy.Status.MISSING: Event.Kind.MISSING,
     Copy.Status.LOST: Event.Kind.LOST,
     Copy.Status.DAMAGED: Event.Kind.DAMAGED,
@@ -73,6 +74,7 @@ def create_titles(titles: Sequence[NewTitle], *, branch: Branch, at: datetime) -
     Raises IntegrityError or Duplicate for an id, ISBN, barcode or source record that is taken.
     """
     require_transaction()
+    require_ours(Event.Kind.BOOK_ADDED)  # before a number clashes with one of the service that does
     Book.objects.bulk_create(title.book for title in titles)
     record(
         *(
@@ -146,6 +148,7 @@ def create_members(members: Sequence[Member], *, at: datetime) -> None:
     Raises IntegrityError or Duplicate for an id, card number, e-mail address or source record that is taken.
     """
     require_transaction()
+    require_ours(Event.Kind.MEMBER_ENROLLED)
     without = [member for member in members if member.pk is None]
     for member, pk in zip(without, next_ids(Member, count=len(without)), strict=True):
         member.pk = pk

@@ -28,6 +28,11 @@ TOKEN_TTL = 2 * 86_400  # seconds; a token that expires early only makes its ent
 SHAPE = 3  # counted up when a release stores something else under the name of a kind
 
 
+# Told of each reading: its kind; `hit`, `miss` or `away` (Redis did not answer); and of how many entries. They must be
+# quick, and raise nothing.
+watchers: list[Callable[[str, str, int], None]] = []
+
+
 def title_group(book_id: int) -> str:
     """Everything that is known of one title."""
     return f"title:{book_id}"
@@ -56,6 +61,7 @@ def read_many(
     tokens = [_token(group) for group in (EVERYTHING, *groups.values())]
     stored = redis.ask(lambda: cache.get_many([*tokens, *entries.values()]))
     if stored is None:
+        _tell(kind, away=len(groups))
         return dict(compute(list(groups)))
     found: dict[K, T] = {}
     for key, entry in entries.items():
@@ -63,6 +69,7 @@ def read_many(
         if mark is not None and mark == _mark(stored, groups[key]):
             found[key] = value
     missing = [key for key in groups if key not in found]
+    _tell(kind, hit=len(found), miss=len(missing))
     if not missing:
         return found
     # Written over one that somebody else gives at this moment, a new token costs them an entry and no more.
@@ -104,6 +111,13 @@ def forget_what_was_restored() -> None:
         return True
 
     redis.ask(compare)
+
+
+def _tell(kind: str, **counts: int) -> None:
+    for result, count in counts.items():
+        if count:
+            for watcher in watchers:
+                watcher(kind, result, count)
 
 
 def _token(group: str) -> str:

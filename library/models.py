@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVector, SearchVectorField
 from django.core.exceptions import ValidationError
@@ -14,12 +15,11 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce, Left, Lower
-from django.utils import timezone
 
 from events.models import Event
-from events.recording import event, record
-from library.exceptions import InvalidTransition, StaysWhereTwo
+from library.exceptions import InvalidTransition
 from library.folding import Folded
+from library.recorded import Recorded
 
 BARCODE = r"[A-Za-z0-9._-]{1,64}"
 FOLDED = models.TextField(db_collation="C")  # so that an index serves both its order and its beginnings
@@ -31,48 +31,30 @@ def validate_time_zone(name: str) -> None:
         raise ValidationError(f"{name} is not a time zone. Write it like Europe/Berlin.")
 
 
-class Recorded(models.Model):
-    """A row of the library's settings. Saving and deleting it leave an event, and saving it unchanged nothing.
+WEEK = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
-    Not by way of a queryset: `update` and `delete` of many rows ask no model.
-    """
 
-    is_referred_to: ClassVar[bool] = True  # by other tables
-    SAVED: ClassVar[Event.Kind]
-    DELETED: ClassVar[Event.Kind]
-
-    class Meta:
-        abstract = True
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        with transaction.atomic():
-            rows = type(self)._base_manager.select_for_update(no_key=True).filter(pk=self.pk)
-            before: dict[str, Any] | None = None if self._state.adding else cast(Any, rows.values().first())
-            super().save(*args, **kwargs)
-            fields = [field.attname for field in self._meta.concrete_fields]
-            changed = [name for name in fields if before is None or before[name] != getattr(self, name)]
-            if changed:
-                self._record(self.SAVED, changed=changed)
-
-    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        """Raises StaysWhereTwo for what the other one of two services may refer to at this moment."""
-        if self.is_referred_to and settings.SERVICE != "all":
-            raise StaysWhereTwo(str(self._meta.verbose_name_plural))
-        with transaction.atomic():
-            self._record(self.DELETED)
-            return super().delete(*args, **kwargs)
-
-    def _record(self, kind: Event.Kind, **payload: Any) -> None:
-        record(event(kind, at=timezone.now(), record=self.pk, name=str(self), **payload))
+def open_every_day() -> list[time | None]:
+    """The closing times of a branch that never closes early, Monday to Sunday."""
+    return [time(23, 59, 59)] * 7
 
 
 class Branch(Recorded):
-    """A place where copies stand. Its time zone decides on which day something is due."""
+    """A place where copies stand. Its time zone, opening days and closing times decide when something is due there."""
 
     name = models.CharField(max_length=120)
     time_zone = models.CharField(max_length=64, default="UTC", validators=[validate_time_zone])
+    closing_times = ArrayField(
+        models.TimeField(null=True, blank=True),
+        size=7,
+        default=open_every_day,
+        help_text="From Monday to Sunday, in its time zone. Empty: closed on that day.",
+    )
+    closed_on = ArrayField(models.DateField(), default=list, blank=True, help_text="Holidays and other closed days.")
 
+    is_told_by_name = True
     MAIN: ClassVar[str] = "Main Library"
+    LONGEST_CLOSURE: ClassVar[int] = 366  # days looked ahead for one on which it opens
     SAVED, DELETED = Event.Kind.BRANCH_SAVED, Event.Kind.BRANCH_DELETED
 
     class Meta:
@@ -86,9 +68,27 @@ class Branch(Recorded):
         """The calendar day of a moment, here."""
         return at.astimezone(ZoneInfo(self.time_zone)).date()
 
-    def end_of_day(self, at: datetime, *, days: int) -> datetime:
-        """The last second of the day that lies this many days after a moment, here."""
+    def clean(self) -> None:
+        if not any(self.closing_times):
+            raise ValidationError("A branch opens on at least one day of the week.")
+
+    def closes(self, day: date) -> datetime | None:
+        """When it closes on a day, or None if it does not open."""
+        closing = self.closing_times[day.weekday()]
+        if closing is None or day in self.closed_on:
+            return None
+        return datetime.combine(day, closing, ZoneInfo(self.time_zone))
+
+    def closing_after(self, at: datetime, *, days: int) -> datetime:
+        """When it next closes, no sooner than this many days after a moment: so nothing is due on a closed day.
+
+        A branch that is closed for longer than a year is taken to be open.
+        """
         day = self.today(at) + timedelta(days=days)
+        for ahead in range(self.LONGEST_CLOSURE):
+            closing = self.closes(day + timedelta(days=ahead))
+            if closing is not None and closing > at:
+                return closing
         return datetime.combine(day, time(23, 59, 59), ZoneInfo(self.time_zone))
 
 
@@ -282,6 +282,7 @@ class MemberCategory(Recorded):
     name = models.CharField(max_length=60)
 
     STANDARD: ClassVar[str] = "standard"
+    is_told_by_name = True
     SAVED, DELETED = Event.Kind.CATEGORY_SAVED, Event.Kind.CATEGORY_DELETED
 
     class Meta:

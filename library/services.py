@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import connection, models
 
+from events.changes import Changes, differences
 from events.models import Event
 from events.operations import operation, require_transaction
 from events.recording import event, record
@@ -57,16 +58,16 @@ def copy_revision(copy: Copy) -> str:
     return revision(copy, COPY_FIELDS)
 
 
-def change(record: models.Model, fields: Mapping[str, Any], *, current: str, expected: str | None) -> list[str]:
-    """Write the fields that differ and return their names. Raises StaleVersion if the client edited an old version."""
+def change(record: models.Model, fields: Mapping[str, Any], *, current: str, expected: str | None) -> Changes:
+    """Write the fields that differ, and return them. Raises StaleVersion if the client edited an old version."""
     if expected is not None and expected != current:
         raise StaleVersion
-    changed = [name for name, value in fields.items() if getattr(record, name) != value]
-    for name in changed:
+    changes = differences({name: getattr(record, name) for name in fields}, fields)
+    for name in changes:
         setattr(record, name, fields[name])
-    if changed:
-        record.save(update_fields=changed)
-    return changed
+    if changes:
+        record.save(update_fields=list(changes))
+    return changes
 
 
 def main_branch() -> Branch:
@@ -143,9 +144,9 @@ def new_barcodes(book_id: int, count: int) -> list[str]:
 def edit_copy(*, barcode: str, fields: Mapping[str, Any], at: datetime, expected: str | None = None) -> Copy:
     """Change a copy's barcode or branch. Raises CopyNotFound, StaleVersion, Duplicate."""
     book, copy = locks.lock_book_of_copy(barcode)
-    changed = change(copy, fields, current=copy_revision(copy), expected=expected)
-    if changed:
-        record(event(Event.Kind.COPY_EDITED, at=at, book_id=book.pk, copy_id=copy.pk, changed=changed))
+    changes = change(copy, fields, current=copy_revision(copy), expected=expected)
+    if changes:
+        record(event(Event.Kind.COPY_EDITED, at=at, book_id=book.pk, copy_id=copy.pk, changes=changes))
     return copy
 
 
@@ -183,9 +184,9 @@ def edit_member(*, member_id: int, fields: Mapping[str, Any], at: datetime, expe
     member = locks.lock_member(member_id)
     if not (fields.get("first_name", member.first_name) or fields.get("last_name", member.last_name)):
         raise NameMissing
-    changed = change(member, fields, current=member_revision(member), expected=expected)
-    if changed:
-        record(event(Event.Kind.MEMBER_EDITED, at=at, member_id=member.pk, changed=changed))
+    changes = change(member, fields, current=member_revision(member), expected=expected)
+    if changes:
+        record(event(Event.Kind.MEMBER_EDITED, at=at, member_id=member.pk, changes=changes))
     return member
 
 

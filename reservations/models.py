@@ -30,14 +30,19 @@ class ReservationQuerySet(models.QuerySet["Reservation"]):
         """The line's order: staff's priority, then first come, first served."""
         return self.order_by("priority", "placed_at", "id")
 
-    def eligible(self, book: Book | OuterRef, at: datetime, today: date) -> ReservationQuerySet:
-        """Whoever could be given a copy of a title now. The rest are passed over and keep their places."""
+    def eligible(
+        self, book: Book | OuterRef, at: datetime, today: date, *, sent: Copy | None = None
+    ) -> ReservationQuerySet:
+        """Whoever could be given a copy of a title now. The rest are passed over and keep their places.
+
+        With `sent`, whoever that copy was sent to their branch for, if they still could be given it.
+        """
         return self.filter(
             Q(needed_by=None) | Q(needed_by__gte=at),
             Q(member__expires_on=None) | Q(member__expires_on__gte=today),
             book=book,
             status=Reservation.Status.WAITING,
-            copy=None,
+            copy=sent,
             member__blocked_reason="",
         )
 
@@ -71,7 +76,8 @@ def _place(field: Callable[[str], F]) -> Func:
 class Reservation(models.Model):
     """A member's place in the line for a title. Written only while the book is locked.
 
-    The order is `(priority, placed_at, id)`; a position is computed, never stored.
+    The order is `(priority, placed_at, id)`; a position is computed, never stored. While a copy is on its way to the
+    branch where it is to be collected, `copy` names it and the reservation still waits.
     """
 
     class Status(models.TextChoices):
@@ -120,7 +126,9 @@ class Reservation(models.Model):
                 condition=_LIVE,
             ),
             models.UniqueConstraint(
-                fields=["copy"], name="one_ready_reservation_per_copy", condition=Q(status="ready")
+                fields=["copy"],
+                name="one_live_reservation_per_copy",
+                condition=Q(status__in=["waiting", "ready"], copy__isnull=False),
             ),
             models.CheckConstraint(
                 name="ready_has_copy_and_date",

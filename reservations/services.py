@@ -1,16 +1,10 @@
-"""The line for a title: joining, leaving, its order, and who gets the copy that comes free.
-
-`settle` is the heart: every operation that frees or adds a copy or revives a reservation ends with it, under the
-book's lock, so that nobody eligible waits beside a free copy.
-"""
+"""The line for a title: joining, leaving, and its order. Who gets the copy that comes free: reservations/serving.py."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
+from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
-from typing import Any
 
 from django.db.models import Case, Max, When
 from django.utils import timezone
@@ -18,7 +12,7 @@ from django.utils import timezone
 from events.exceptions import Busy
 from events.models import Event
 from events.operations import operation, require_transaction
-from events.recording import event, is_ours, record
+from events.recording import is_ours, record
 from library import locks
 from library.exceptions import (
     NO_OVERRIDE,
@@ -32,6 +26,7 @@ from library.exceptions import (
 from library.models import Book, Branch, Copy, Member
 from library.policies import policy_for
 from library.rules import member_refusals
+from reservations import serving
 from reservations.exceptions import (
     AlreadyBorrowed,
     CopyAvailable,
@@ -44,84 +39,9 @@ from reservations.exceptions import (
 from reservations.models import Reservation
 
 Status = Reservation.Status
-# Each round of settling looks at so many of the line; few titles free more copies at once.
-SETTLE_BATCH = 50
-
-_shelved_at: ContextVar[datetime | None] = ContextVar("shelved_at", default=None)
 
 
 # --- Steps inside an operation -----------------------------------------------------------------------
-
-
-def settle(book: Book, *, at: datetime) -> list[Reservation]:
-    """Set free copies aside for those first in line. Returns the reservations that became ready, in order.
-
-    Of two services, lines are the public one's: at the other one nothing is done.
-    """
-    require_transaction()
-    if not is_ours(Event.Kind.HOLD):
-        return []
-    ready: list[Reservation] = []
-    while book.in_circulation and book.withdrawn_at is None:
-        heads = list(
-            Reservation.objects.eligible(book, at, timezone.localdate(at))
-            .in_order()
-            .select_related("member")[:SETTLE_BATCH]
-        )
-        free = Copy.objects.filter(book=book, status=Copy.Status.AVAILABLE).select_related("branch").order_by("id")
-        copies = list(free[: len(heads)]) if heads else []
-        for reservation, copy in zip(heads, copies, strict=False):
-            set_aside(reservation, copy, book=book, at=at)
-            ready.append(reservation)
-        if len(copies) < SETTLE_BATCH:
-            break
-    return ready
-
-
-@contextmanager
-def shelving_as_of(moment: datetime) -> Iterator[None]:
-    """Copies set aside inside stay on the shelf as if set aside at this moment: for replays of the past.
-
-    Otherwise the next sweep would end them all.
-    """
-    token = _shelved_at.set(moment)
-    try:
-        yield
-    finally:
-        _shelved_at.reset(token)
-
-
-def set_aside(reservation: Reservation, copy: Copy, *, book: Book, at: datetime, until: datetime | None = None) -> None:
-    """Put a free copy on the hold shelf for a waiting member, for as long as their policy says unless told."""
-    member = reservation.member
-    assert member is not None  # a live reservation has its member, by constraint
-    days = policy_for(member, book).shelf_days
-    shelf_until = until or copy.branch.end_of_day(_shelved_at.get() or at, days=days)
-    copy.move(Copy.Status.ON_HOLD_SHELF, holder=member)
-    reservation.move(Status.READY, at=at, copy=copy, shelf_until=shelf_until)
-    record(_event(Event.Kind.HOLD, reservation, at, copy_id=copy.pk, shelf_until=shelf_until.isoformat()))
-
-
-def release_copy(reservation: Reservation, *, at: datetime) -> None:
-    """Take the copy of a reservation that is about to end off the hold shelf. The caller settles afterwards."""
-    if reservation.status == Status.READY and reservation.copy is not None:
-        reservation.copy.move(Copy.Status.AVAILABLE)
-        record(_event(Event.Kind.RELEASE, reservation, at))
-
-
-def lose_copy(copy: Copy, *, at: datetime) -> None:
-    """The copy set aside for somebody failed: their reservation waits again, at its old place."""
-    for reservation in Reservation.objects.filter(copy=copy, status=Status.READY):
-        record(_event(Event.Kind.RELEASE, reservation, at))
-        reservation.move(Status.WAITING, at=at)
-
-
-def fulfil_with(reservation: Reservation, copy: Copy, *, at: datetime, loan_id: int) -> None:
-    """End a reservation with the loan that it was for. A copy that was set aside and not taken comes free."""
-    if reservation.copy_id != copy.pk:
-        release_copy(reservation, at=at)
-    reservation.move(Status.FULFILLED, at=at, copy=copy)
-    record(_event(Event.Kind.FULFIL, reservation, at, loan_id=loan_id))
 
 
 def join_line(
@@ -138,14 +58,14 @@ def join_line(
     reservation = Reservation.objects.create(
         book=book, member=member, placed_at=at, needed_by=needed_by, branch=branch or member.branch
     )
-    record(_event(Event.Kind.RESERVE, reservation, at, override=overridden))
+    record(serving.told_of(Event.Kind.RESERVE, reservation, at, override=overridden))
     return reservation
 
 
 def leave_line(reservation: Reservation, book: Book, *, at: datetime, reason: str) -> Reservation:
     """End a reservation under its book's lock, and serve the next. Raises ReservationClosed."""
     _end(reservation, Status.CANCELLED, Event.Kind.CANCEL, at=at, reason=reason or None)
-    settle(book, at=at)
+    serving.settle(book, at=at)
     return reservation
 
 
@@ -174,6 +94,11 @@ def available(book: Book) -> int:
     return Copy.objects.filter(book=book, status=Copy.Status.AVAILABLE).count()
 
 
+def _stands(book: Book, branch: Branch) -> bool:
+    """Whether a copy is on the shelf of this branch."""
+    return Copy.objects.filter(book=book, status=Copy.Status.AVAILABLE, branch=branch).exists()
+
+
 def unserved(book: Book, *, at: datetime) -> int:
     """How many eligible members wait for whom no copy is available. Negative: copies that nobody waits for."""
     return Reservation.objects.eligible(book, at, timezone.localdate(at)).count() - available(book)
@@ -193,7 +118,7 @@ def close_line(book: Book, *, at: datetime, reason: str) -> list[Reservation]:
     """
     if not is_ours(Event.Kind.CANCEL):
         return []
-    live = list(Reservation.objects.live().filter(book=book).in_order().select_related("copy"))
+    live = list(Reservation.objects.live().filter(book=book).in_order().select_related("copy__branch"))
     for reservation in live:
         _end(reservation, Status.CANCELLED, Event.Kind.CANCEL, at=at, reason=reason)
     return live
@@ -226,19 +151,19 @@ def reserve(
     branch: Branch | None = None,
     override: Override = NO_OVERRIDE,
 ) -> Reservation:
-    """Join the line for a title of which nothing is free.
+    """Join the line for a title of which nothing is free at that branch, or at the member's own.
 
-    Raises CopyAvailable when a copy is free for whoever comes, and every reason of `line_refusals`.
+    Raises CopyAvailable when a copy is free there for whoever comes, and every reason of `line_refusals`.
     """
     member, book = locks.lock_member_and_book(member_id, book_id=book_id)
     reasons = line_refusals(member, book, at=at)
-    if book.in_circulation and (free := -unserved(book, at=at)) > 0:
+    if book.in_circulation and (free := -unserved(book, at=at)) > 0 and _stands(book, branch or member.branch):
         reasons.append(CopyAvailable(f"“{book.title}” need not be reserved: it can be borrowed now.", available=free))
     overridden = refuse(reasons, override)
     reservation = join_line(
         member, book, at=at, needed_by=needed_by, branch=branch, overridden=override.payload(overridden)
     )
-    settle(book, at=at)
+    serving.settle(book, at=at)
     reservation.refresh_from_db()
     return reservation
 
@@ -255,7 +180,8 @@ def reserve_until(
 ) -> Reservation:
     """Have a free copy set aside until a moment, one of that branch if there is; or join the line until then.
 
-    A copy is free when nobody eligible waits for it. Raises every reason of `line_refusals`.
+    A copy of another branch is sent to the one where it is collected, and kept there until then. A copy is free when
+    nobody eligible waits for it. Raises every reason of `line_refusals`.
     """
     member, book = locks.lock_member_and_book(member_id, book_id=book_id)
     overridden = refuse(line_refusals(member, book, at=at), override)
@@ -266,8 +192,8 @@ def reserve_until(
     if is_free:
         free = Copy.objects.filter(book=book, status=Copy.Status.AVAILABLE).select_related("branch")
         here = Case(When(branch=reservation.branch_id, then=0), default=1)
-        set_aside(reservation, free.order_by(here, "id")[0], book=book, at=at, until=until)
-    settle(book, at=at)
+        serving.give(reservation, free.order_by(here, "id")[0], book=book, at=at, until=until)
+    serving.settle(book, at=at)
     reservation.refresh_from_db()
     return reservation
 
@@ -287,7 +213,7 @@ def suspend(*, reservation_id: int, at: datetime) -> Reservation:
     """
     _, reservation = lock_reservation(reservation_id)
     reservation.move(Status.SUSPENDED, at=at)
-    record(_event(Event.Kind.SUSPEND, reservation, at))
+    record(serving.told_of(Event.Kind.SUSPEND, reservation, at))
     return reservation
 
 
@@ -298,8 +224,8 @@ def resume(*, reservation_id: int, at: datetime) -> Reservation:
     if reservation.is_live and reservation.status != Status.SUSPENDED:
         raise InvalidTransition("This reservation is not suspended.", status=reservation.status)
     reservation.move(Status.WAITING, at=at)
-    record(_event(Event.Kind.RESUME, reservation, at))
-    settle(book, at=at)
+    record(serving.told_of(Event.Kind.RESUME, reservation, at))
+    serving.settle(book, at=at)
     reservation.refresh_from_db()
     return reservation
 
@@ -319,8 +245,8 @@ def reorder(
         raise closed(reservation)
     before, reservation.priority = reservation.priority, priority
     reservation.save(update_fields=["priority"])
-    record(_event(Event.Kind.REORDER, reservation, at, before=before, priority=priority, reason=reason))
-    settle(book, at=at)
+    record(serving.told_of(Event.Kind.REORDER, reservation, at, before=before, priority=priority, reason=reason))
+    serving.settle(book, at=at)
     reservation.refresh_from_db()
     return reservation
 
@@ -329,11 +255,11 @@ def reorder(
 def expire(*, book_id: int, at: datetime) -> list[Reservation]:
     """End what was not collected in time or is no longer needed, and serve the next in line. Returns those ended."""
     book = locks.lock_book(book_id)
-    ended = list(Reservation.objects.lapsed(at).filter(book=book).in_order().select_related("copy"))
+    ended = list(Reservation.objects.lapsed(at).filter(book=book).in_order().select_related("copy__branch"))
     for reservation in ended:
         why = "not collected" if reservation.status == Status.READY else "no longer needed"
         _end(reservation, Status.EXPIRED, Event.Kind.EXPIRE, at=at, reason=why)
-    settle(book, at=at)
+    serving.settle(book, at=at)
     return ended
 
 
@@ -353,7 +279,7 @@ def expire_everywhere(*, at: datetime) -> list[Reservation]:
 @operation
 def settle_title(*, book_id: int, at: datetime) -> list[Reservation]:
     """`settle` by itself, for what changed without touching the title: a member unblocked or renewed."""
-    return settle(locks.lock_book(book_id), at=at)
+    return serving.settle(locks.lock_book(book_id), at=at)
 
 
 def settle_titles(book_ids: Iterable[int], *, at: datetime) -> list[Reservation]:
@@ -375,18 +301,6 @@ def _end(
     reservation: Reservation, to: Reservation.Status, kind: Event.Kind, *, at: datetime, reason: str | None
 ) -> None:
     copy_id = reservation.copy_id
-    release_copy(reservation, at=at)
+    serving.release_copy(reservation, at=at)
     reservation.move(to, at=at)
-    record(_event(kind, reservation, at, copy_id=copy_id, reason=reason))
-
-
-def _event(kind: Event.Kind, reservation: Reservation, at: datetime, **facts: Any) -> Event:
-    facts.setdefault("copy_id", reservation.copy_id)
-    return event(
-        kind,
-        at=at,
-        book_id=reservation.book_id,
-        member_id=reservation.member_id,
-        reservation_id=reservation.pk,
-        **facts,
-    )
+    record(serving.told_of(kind, reservation, at, copy_id=copy_id, reason=reason))

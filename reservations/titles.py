@@ -13,7 +13,8 @@ from library import locks
 from library.exceptions import BookHasOpenLoans
 from library.models import Book, Branch, Copy
 from library.services import book_revision, change, create_copies, main_branch
-from reservations.services import close_line, settle
+from reservations import serving
+from reservations.services import close_line
 
 OUT_OF_CIRCULATION = "The title was taken out of circulation."
 WITHDRAWN = "The title was withdrawn."
@@ -26,7 +27,7 @@ def add_copies(
     """New copies of a title: to the line first, the rest to the shelf. Raises BookNotFound, Duplicate."""
     book = locks.lock_book(book_id)
     copies = create_copies(book, count=count, branch=branch or main_branch(), at=at, barcodes=barcodes)
-    settle(book, at=at)
+    serving.settle(book, at=at)
     return list(Copy.objects.filter(pk__in=[copy.pk for copy in copies]).select_related("branch").order_by("id"))
 
 
@@ -38,13 +39,13 @@ def edit_title(*, book_id: int, fields: Mapping[str, Any], at: datetime, expecte
     immediate. Raises BookNotFound, StaleVersion, Duplicate.
     """
     book = locks.lock_book(book_id)
-    changed = change(book, fields, current=book_revision(book), expected=expected)
-    if not changed:
+    changes = change(book, fields, current=book_revision(book), expected=expected)
+    if not changes:
         return book
-    record(event(Event.Kind.BOOK_EDITED, at=at, book_id=book.pk, changed=changed, in_circulation=book.in_circulation))
-    if "in_circulation" in changed and not book.in_circulation:
+    record(event(Event.Kind.BOOK_EDITED, at=at, book_id=book.pk, changes=changes, in_circulation=book.in_circulation))
+    if "in_circulation" in changes and not book.in_circulation:
         close_line(book, at=at, reason=OUT_OF_CIRCULATION)
-    settle(book, at=at)
+    serving.settle(book, at=at)
     return book
 
 
@@ -82,9 +83,9 @@ def follow_record(book: Book, fields: Mapping[str, Any], *, withdrawn_at: dateti
     if withdrawn_at is not None and book.removal_asked_at is None:
         book.removal_asked_at = withdrawn_at
         book.save(update_fields=["removal_asked_at"])
-    changed = change(book, fields, current="", expected=None)
-    if changed:
-        record(event(Event.Kind.BOOK_EDITED, at=at, book_id=book.pk, changed=changed))
+    changes = change(book, fields, current="", expected=None)
+    if changes:
+        record(event(Event.Kind.BOOK_EDITED, at=at, book_id=book.pk, changes=changes))
     if not book.in_circulation:
         close_line(book, at=at, reason=WITHDRAWN if book.removal_asked_at else OUT_OF_CIRCULATION)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db import connection
+from rest import replica
 
 
 @contextmanager
@@ -13,8 +13,9 @@ def planned_for_its_values() -> Iterator[None]:
     Statements that come often are prepared and soon share one plan. For a list there is none that fits both what is
     rare and what is frequent, and no shared plan may use an index that covers some rows only.
     """
-    connection.ensure_connection()
-    session = connection.connection
+    database = replica.reading()
+    database.ensure_connection()
+    session = database.connection
     usual, session.prepare_threshold = session.prepare_threshold, None
     try:
         yield

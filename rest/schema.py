@@ -198,6 +198,7 @@ def endpoint(
     stream: str = "",
     file: str = "",
     is_form: bool = False,
+    own_errors: bool = False,
 ) -> Callable[[F], F]:
     """Describe one method of a view.
 
@@ -205,7 +206,8 @@ def endpoint(
     several. `keyed` says that Idempotency-Key and dry_run work, `versioned` that If-Match does. `example` is a request
     body. `headers` names by status what an answer carries beyond what all such answers do (config/api/headers.py).
     `table` shows how `?format=csv` answers, `stream` what an endpoint sends that answers with events, and `file` how a
-    file begins that it answers with. `is_form` says that the request is a form with files.
+    file begins that it answers with. `is_form` says that the request is a form with files, `own_errors` that
+    errors have the form of somebody else's specification, and that the refusals name what a wrong query is.
     """
     codes = [
         *refusals,
@@ -214,7 +216,7 @@ def endpoint(
         *(WITH_KEY if keyed else ()),
     ]
     query = [*([FORMAT] if table else ()), *query]
-    if query and not request:
+    if query and not request and not own_errors:
         codes.append("VALIDATION_ERROR")
     if versioned:
         codes.append("STALE_VERSION")

@@ -10,6 +10,7 @@ from factory.django import DjangoModelFactory
 from accounts.models import APIKey, User
 from circulation.jobs import store
 from circulation.models import Job, Loan
+from integrations.partners.models import Partner, PartnerReservation
 from integrations.webhooks.models import Subscription
 from library.models import Book, Branch, Copy, LoanPolicy, Member, MemberCategory
 from reservations.models import Reservation
@@ -32,7 +33,20 @@ def general_policy(**terms) -> LoanPolicy:
     return LoanPolicy.objects.get(member_category=None, book_category="")
 
 
-class UserFactory(DjangoModelFactory):
+class _Unrecorded(DjangoModelFactory):
+    """Rows that are simply there: nobody made them, so no event tells of it."""
+
+    class Meta:
+        abstract = True
+
+    @classmethod
+    def _create(cls, model_class, *args, **kwargs):
+        row = model_class(*args, **kwargs)
+        model_class._base_manager.bulk_create([row])
+        return row
+
+
+class UserFactory(_Unrecorded):
     class Meta:
         model = User
 
@@ -43,7 +57,7 @@ class UserFactory(DjangoModelFactory):
     username = factory.Sequence("user{}".format)
 
 
-class KeyFactory(DjangoModelFactory):
+class KeyFactory(_Unrecorded):
     """An API key whose text nobody knows. `accounts.keys.create_key` makes one that can be used."""
 
     class Meta:
@@ -60,7 +74,7 @@ class KeyFactory(DjangoModelFactory):
     scopes = factory.LazyFunction(lambda: ["catalogue:read"])
 
 
-class WebhookFactory(DjangoModelFactory):
+class WebhookFactory(_Unrecorded):
     """A subscription of an admin's to everything. Nothing is sent to its address unless WEBHOOK_NETWORKS names it."""
 
     class Meta:
@@ -231,3 +245,35 @@ class ReservationFactory(DjangoModelFactory):
     member = factory.SubFactory(MemberFactory)
     placed_at = factory.Sequence(lambda n: NOW - timedelta(days=100) + timedelta(minutes=n))
     branch = factory.SelfAttribute("member.branch")
+
+
+class PartnerFactory(DjangoModelFactory):
+    """Another Circdesk that gave us a key, where nobody listens."""
+
+    class Meta:
+        model = Partner
+
+    name = factory.Sequence("partner {}".format)
+    base_url = factory.Sequence("http://127.0.0.1:9/{}".format)
+    api_key = "cdk_0123456789012345678901234567890123456789012"
+    allows_private = True
+
+
+class PartnerReservationFactory(DjangoModelFactory):
+    """Confirmed; `unconfirmed` is one of which nothing was heard."""
+
+    class Meta:
+        model = PartnerReservation
+
+    class Params:
+        unconfirmed = factory.Trait(state="unconfirmed", remote_id=None, remote_status="")
+
+    partner = factory.SubFactory(PartnerFactory)
+    book = factory.SubFactory(BookFactory, isbn=factory.Sequence("{:013d}".format))
+    member = factory.SubFactory(MemberFactory)
+    state = "confirmed"
+    remote_id = factory.Sequence(lambda number: number + 1)
+    remote_status = "ready"
+    until = NOW + timedelta(days=30)
+    asked_at = NOW
+    next_try_at = NOW

@@ -54,6 +54,11 @@ def start() -> None:
         "SECRET_KEY": "only-for-the-tests-and-nothing-else",
         "DEBUG": "false",
         "OPEN_DESK": "false",
+        # What requests and slow servers leave in the log is for the tests of that.
+        "LOG_LEVEL": "WARNING",
+        "LOG_DAYS": "0",
+        "SLOW_REQUEST_MS": "600000",
+        "SLOW_QUERY_MS": "600000",
     }
 
 

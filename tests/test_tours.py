@@ -3,11 +3,9 @@
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import pytest
 from django.core.management import call_command
@@ -19,43 +17,30 @@ from circulation.models import Job, Loan
 from library.models import Book, Member
 from reservations.models import Reservation
 from tests.simulation.service import url_of
+from tests.walks import NEXT, ROOT, Steps, steps, told_with_curl
 
-ROOT = Path(__file__).parent.parent
-README, API, IMPORT = ROOT / "README.md", ROOT / "docs" / "api.md", ROOT / "docs" / "import.md"
-BLOCK = re.compile(r"```console\n\$ (.*?)\n```", re.DOTALL)
+README, API, IMPORT = "README.md", "docs/api.md", "docs/import.md"
 # What differs from one day to the next.
 VARYING = re.compile(r'\d{4}-\d\d-\d\d(T[\d:.]+Z)?|"(version|estimated_wait_days)":\d+')
-NEXT = "--- next ---"
 # Told twice: at an open desk, and at a closed one with a key.
 SPECIFICATIONS = {"The reservation challenge": 8, "Simple borrowing": 6, "Two services": 10, "Partner libraries": 8}
 
 pytestmark = [
-    pytest.mark.skipif(shutil.which("curl") is None, reason="the tours are told with curl, which is not installed"),
+    told_with_curl,
     pytest.mark.django_db(transaction=True),
 ]
 
 
-def tour(page: Path, heading: str) -> list[tuple[str, str]]:
-    """Each command of a section with the output that stands below it."""
-    _, text = page.read_text(encoding="utf-8").split(f"\n## {heading}\n")
-    steps = []
-    for block in BLOCK.findall(text.split("\n## ")[0]):
-        lines = block.split("\n")
-        end = next(number for number, line in enumerate(lines, 1) if not line.endswith("\\"))
-        steps.append(("\n".join(lines[:end]), "\n".join(lines[end:])))
-    return steps
-
-
-def answered(steps: list[tuple[str, str]], url: str) -> list[str]:
+def answered(told: Steps, url: str) -> list[str]:
     """What each command says, all in one shell, as they would be typed."""
     host = url.removeprefix("http://")
-    script = "".join(f"{command}\necho\necho '{NEXT}'\n" for command, _ in steps)
+    script = "".join(f"{command}\necho\necho '{NEXT}'\n" for command, _ in told)
     script = script.replace("localhost:8000", host).replace(".venv/bin/python", shlex.quote(sys.executable))
     environment = os.environ | {"DATABASE_URL": url_of(connection.settings_dict["NAME"])}
     done = subprocess.run(
         ["/bin/sh", "-c", script], cwd=ROOT, env=environment, check=True, capture_output=True, text=True
     )
-    return [said.strip() for said in done.stdout.split(NEXT)[:-1]]
+    return [said.strip().replace(host, "localhost:8000") for said in done.stdout.split(NEXT)[:-1]]
 
 
 @pytest.fixture
@@ -93,16 +78,17 @@ def worker():
         (README, "Five minutes at the desk", 12, True),
         (API, "Signed in: a tour", 11, False),
         (IMPORT, "Files over HTTP", 3, True),
+        (API, "Document availability", 3, False),
         *((API, heading, length, is_open) for heading, length in SPECIFICATIONS.items() for is_open in (True, False)),
     ],
 )
 def test_a_tour_answers_what_stands_there(live_server, settings, page, heading, length, is_open):
     settings.OPEN_DESK = is_open
     User.objects.create_superuser("admin", password="as `make run` makes one")
-    steps = tour(page, heading)
-    assert len(steps) == length
+    told = steps(page, heading)
+    assert len(told) == length
     if heading in SPECIFICATIONS and not is_open:
-        steps = tour(API, "As other specifications write it") + steps
+        told = steps(API, "As other specifications write it") + told
 
-    for (command, shown), said in zip(steps, answered(steps, live_server.url), strict=True):
+    for (command, shown), said in zip(told, answered(told, live_server.url), strict=True):
         assert VARYING.sub("…", said.replace("\r", "")) == VARYING.sub("…", shown), command

@@ -13,13 +13,16 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.places import free_port
 from config import embedded
-from tests.config.places import environment
+from tests.config.places import directory_open_to_all, environment
 
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"```console\n\$ (.*?)\n```", re.DOTALL)
 # What differs from one day, or one machine, to the next.
-VARYING = re.compile(r'\d{4}-\d\d-\d\d(T[\d:.-]+Z?)?|"version":\d+|(position: |whole: |^ +)\d+', re.MULTILINE)
+VARYING = re.compile(
+    r'\d{4}-\d\d-\d\d(T[\d:.-]+Z?)?|"(?:version|age|estimated_wait_days)":\d+|(position: |whole: |^ +)\d+', re.MULTILINE
+)
 NEXT = "--- next ---"
 
 told_with_curl = pytest.mark.skipif(
@@ -32,7 +35,8 @@ Steps = list[tuple[str, str]]
 def steps(page: str, heading: str) -> Steps:
     """Each command of a section with the output that stands below it."""
     text = (ROOT / page).read_text(encoding="utf-8")
-    section = text.split(f"\n### {heading}\n")[1].split("\n##")[0]
+    _, level, rest = re.split(rf"\n(###?) {re.escape(heading)}\n", text)
+    section = re.split(rf"\n#{{2,{len(level)}}} ", rest)[0]
     found = []
     for block in BLOCK.findall(section):
         lines = block.split("\n")
@@ -67,6 +71,19 @@ def running(module: str, until: str, local: Path, **variables: str) -> Iterator[
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOCAL_DIR", str(local))
         embedded.clean()  # refuses while anything of it still runs
+
+
+def follow_on_two(told: Steps, module: str, until: str, second_port: str) -> None:
+    """The same on what starts two services, which the page has on 8000 and 8001. `second_port` is a variable's name."""
+    with directory_open_to_all() as directory:
+        local, first, second = directory / "local", free_port(), free_port()
+        here = {
+            "localhost:8000": f"localhost:{first}",
+            "localhost:8001": f"localhost:{second}",
+            ". .local/": f". {shlex.quote(str(local))}/",
+        }
+        with running(module, until, local, **{"PORT": str(first), second_port: str(second)}):
+            follow(told, here)
 
 
 def follow(told: Steps, here: Mapping[str, str], **variables: str) -> None:

@@ -122,7 +122,7 @@ class Batch(OperationView):
             raise ValidationError({"op": [f"Write one of {', '.join(OPERATIONS)}."]})
         serializer, operation, answer, would_do, is_for_somebody = OPERATIONS[name]
         given = valid(serializer, asked)
-        if is_for_somebody or given.keys() == {"book_id"}:
+        if is_for_somebody or given.keys() - {"branch"} == {"book_id"}:
             given = self.for_member(given)
         kwargs = {"at": timezone.now(), **given}
         if self.is_dry_run:

@@ -14,13 +14,14 @@ from circulation.api.serializers import CopyReasonInput, MovedOut, moved_data
 from circulation.copies import Moved
 from events.operations import Operation
 from library.api.operations import OperationView
-from library.api.serializers import CopyEdit, CopyOut, copy_data
+from library.api.serializers import CopyEdit, CopyOut, PlaceInput, copy_data
 from library.exceptions import CopyNotFound
 from library.models import Copy
-from library.services import branch_named, copy_revision, edit_copy
+from library.services import copy_revision, edit_copy
 from reservations.api.serializers import NoInput
 from rest.answers import Answer, etag
 from rest.schema import endpoint
+from rest.serializers import StrictSerializer
 
 
 class CopyDetail(OperationView):
@@ -45,8 +46,6 @@ class CopyDetail(OperationView):
     )
     def patch(self, request: Request, barcode: str) -> Answer:
         fields = self.parsed(CopyEdit, partial=True)
-        if "branch" in fields:
-            fields["branch"] = branch_named(fields["branch"])
         copy = self.change(
             edit_copy, barcode=barcode, fields=fields, at=timezone.now(), expected=self.expected_revision()
         )
@@ -58,11 +57,7 @@ class CopyDetail(OperationView):
 
 
 def _moved(moved: Moved) -> Answer:
-    copy = moved.copy
-    message = f"Copy {copy.barcode} is now {copy.get_status_display().lower()}."
-    if moved.next and moved.next.reservation and moved.next.reservation.member:
-        message = f"Put copy {copy.barcode} on the hold shelf for {moved.next.reservation.member.name}."
-    return Answer(moved_data(moved), message)
+    return Answer(moved_data(moved), moved.told)
 
 
 def _action(
@@ -71,10 +66,13 @@ def _action(
     name: str,
     summary: str,
     refusals: list[str],
-    gives_reason: bool = True,
+    serializer: type[StrictSerializer] = CopyReasonInput,
 ) -> Callable[..., HttpResponseBase]:
     """The view of one thing that can happen to a copy."""
-    serializer = CopyReasonInput if gives_reason else NoInput
+    example: dict[type[StrictSerializer], Any] = {
+        CopyReasonInput: {"reason": "Not on its shelf"},
+        PlaceInput: {"branch": "Main Library"},
+    }
 
     class Action(OperationView):
         tag = "copies"
@@ -86,7 +84,7 @@ def _action(
             answers={200: MovedOut},
             refusals=["COPY_NOT_FOUND", *refusals],
             keyed=True,
-            example={"reason": "Not on its shelf"} if gives_reason else {},
+            example=example.get(serializer, {}),
         )
         def post(self, request: Request, barcode: str) -> HttpResponseBase:
             asked: dict[str, Any] = self.parsed(serializer)
@@ -112,7 +110,14 @@ mark_found = _action(
     name="mark_found",
     summary="A lost or missing copy is back",
     refusals=["INVALID_TRANSITION"],
-    gives_reason=False,
+    serializer=PlaceInput,
+)
+receive = _action(
+    copies.receive,
+    name="receive",
+    summary="A copy in transit arrived",
+    refusals=["INVALID_TRANSITION"],
+    serializer=PlaceInput,
 )
 mark_damaged = _action(
     copies.mark_damaged,
@@ -125,7 +130,7 @@ repair = _action(
     name="repair",
     summary="A damaged copy is whole again",
     refusals=["INVALID_TRANSITION"],
-    gives_reason=False,
+    serializer=NoInput,
 )
 withdraw = _action(
     copies.withdraw,

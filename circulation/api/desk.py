@@ -54,6 +54,8 @@ def lent_or_queued(result: Lent | Queued) -> Answer:
     message = f"Nothing is free. {member.name} is at place {data['position']} in the line for “{data['title']}”."
     if result.reservation.status == Reservation.Status.READY:
         message = f"A copy of “{data['title']}” is set aside for {member.name}."
+    elif result.reservation.copy is not None:
+        message = f"A copy of “{data['title']}” will be sent to {result.reservation.branch} for {member.name}."
     return Answer({"outcome": "reserved", "reservation": data}, message, status=202)
 
 
@@ -81,14 +83,9 @@ def return_told(result: Returned, *, for_staff: bool) -> str:
     """What is said of a return. Whoever comes next is named to staff only."""
     copy, step = result.loan.copy.barcode, result.next
     if not for_staff:
-        waiting = "" if step.action == "shelve" else " Somebody is waiting for it: please leave it at the desk."
+        waiting = " Somebody is waiting for it: please leave it at the desk." if step.reservation else ""
         return f"Copy {copy} returned. Thank you.{waiting}"
-    if step.reservation is None or step.reservation.member is None:
-        return f"Copy {copy} returned. Put it back on the shelf."
-    name = step.reservation.member.name
-    if step.action == "lend":
-        return f"Copy {copy} returned and lent to {name}, who was first in line."
-    return f"Copy {copy} returned. Put it on the hold shelf for {name}."
+    return f"Copy {copy} returned. {step.told}"
 
 
 def loan_meant(view: OperationView, asked: dict[str, Any]) -> dict[str, Any]:
@@ -163,7 +160,8 @@ class Return(OperationView):
     @endpoint(
         name="return_copy",
         summary="Take a copy back",
-        description="Says what to do with it: put it on the shelf, set it aside for somebody, or hand it to them.",
+        description="Says what to do with it: put it on the shelf, set it aside for somebody, hand it to them, or send "
+        "it to another branch.",
         request=ReturnInput,
         answers={200: ReturnedOut},
         refusals=["COPY_NOT_FOUND", "LOAN_NOT_FOUND", "MEMBER_NOT_FOUND", "BOOK_NOT_FOUND", "COPY_NOT_ON_LOAN"],

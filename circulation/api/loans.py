@@ -16,6 +16,7 @@ from circulation.models import CirculationEvent, Loan, LoanQuerySet
 from library.api.operations import OperationView
 from library.models import Copy
 from reservations.api.serializers import in_zone_of
+from rest import replica
 from rest.answers import Answer
 from rest.pagination import Orderings, PageRequest, page_data, paginate
 from rest.schema import endpoint, page_of, page_query
@@ -47,9 +48,8 @@ def visible(view: OperationView) -> LoanQuerySet:
 
 def loan_page(request: Request, loans: LoanQuerySet, *, default: str) -> dict[str, Any]:
     """A page of loans."""
-    page = paginate(
-        loans.select_related("book", "copy"), PageRequest.of(request, LOAN_ORDERINGS, default), LOAN_ORDERINGS
-    )
+    asked = PageRequest.of(request, LOAN_ORDERINGS, default)
+    page = replica.read(lambda: paginate(loans.select_related("book", "copy"), asked, LOAN_ORDERINGS))
     return page_data(request, page.next, page.previous, page.count, written(LoanOut, page.rows))
 
 
@@ -120,7 +120,8 @@ class EventList(OperationView):
             events = events.filter(occurred_at__gte=_begin(request.query_params["since"], asked["since"]))
         if "until" in asked:
             events = events.filter(occurred_at__lte=in_zone_of(None, asked["until"]))
-        page = paginate(events, PageRequest.of(request, EVENT_ORDERINGS, "occurred_at"), EVENT_ORDERINGS)
+        wanted = PageRequest.of(request, EVENT_ORDERINGS, "occurred_at")
+        page = replica.read(lambda: paginate(events, wanted, EVENT_ORDERINGS))
         results = written(EventOut, page.rows)
         return Answer(page_data(request, page.next, page.previous, page.count, results))
 

@@ -27,8 +27,8 @@ from reservations.models import Reservation
 from rest.answers import Answer
 from rest.schema import endpoint, page_of, page_query
 from rest.serializers import shown, written
+from rest.tables import harmless
 
-FORMULAS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 # How the tables begin, as examples.
 ACCOUNT = "username,email,role\r\nada,ada@example.org,member\r\n"
 LOANS = "id,book_id,title,copy_barcode\r\n7,1,Middlemarch,1-1\r\n"
@@ -140,11 +140,6 @@ def _table(name: str, columns: Iterable[str], rows: Iterable[Mapping[str, Any]])
     text = io.StringIO()
     table = csv.DictWriter(text, list(columns))
     table.writeheader()
-    table.writerows({column: _harmless(value) for column, value in row.items()} for row in rows)
+    table.writerows({column: harmless(value) for column, value in row.items()} for row in rows)
     headers = {"Content-Disposition": f'attachment; filename="my-{name}.csv"'}
     return HttpResponse(text.getvalue(), content_type="text/csv; charset=utf-8", headers=headers)
-
-
-def _harmless(value: Any) -> Any:
-    """Spreadsheets take text that begins like this for a formula, and run it."""
-    return f"'{value}" if isinstance(value, str) and value.lstrip().startswith(FORMULAS) else value

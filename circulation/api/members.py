@@ -21,6 +21,7 @@ from library.exceptions import MemberNotFound
 from library.models import Member
 from library.search import members_like
 from library.services import branch_named, enrol, member_category_named
+from rest import replica
 from rest.answers import Answer
 from rest.pagination import Orderings, Page, PageRequest, page_data, paginate
 from rest.schema import Parameters, endpoint, page_of, page_query
@@ -56,7 +57,8 @@ def members_found(view: OperationView, members: QuerySet[Member]) -> Page[Member
     if text := view.query(MemberQuery).get("search"):
         members = members_like(members, text)
     rows = members.select_related("category", "branch")
-    return paginate(rows, PageRequest.of(view.request, ORDERINGS, "id"), ORDERINGS)
+    asked = PageRequest.of(view.request, ORDERINGS, "id")
+    return replica.read(lambda: paginate(rows, asked, ORDERINGS))
 
 
 class MemberList(OperationView):

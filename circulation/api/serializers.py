@@ -10,7 +10,7 @@ from rest_framework import serializers
 from circulation.copies import Moved
 from circulation.models import CirculationEvent, Loan
 from circulation.services import Next, Returned
-from library.api.serializers import Barcode, CopyOut, OverrideInput
+from library.api.serializers import Barcode, BranchName, CopyOut, OverrideInput, PlaceInput
 from library.models import Copy
 from reservations.api.serializers import ReservationOut, reservation_data
 from rest.serializers import Identifier, Moment, StrictSerializer, Text, WholeNumber, shown
@@ -45,10 +45,11 @@ class QueuedOut(serializers.Serializer[Any]):
 
 
 class NextOut(serializers.Serializer[Any]):
-    """What to do with the copy: put it on the shelf, on the hold shelf for somebody, or hand it to them."""
+    """What to do with the copy: put it on the shelf, on the hold shelf for somebody, hand it to them, or send it on."""
 
-    action = serializers.ChoiceField(["shelve", "hold", "lend"])
+    action = serializers.ChoiceField(["shelve", "hold", "lend", "transit"])
     reservation = ReservationOut(required=False)
+    branch = serializers.CharField(required=False, help_text="Where it is sent to.")
 
 
 class ReturnedOut(serializers.Serializer[Any]):
@@ -63,9 +64,12 @@ class MovedOut(serializers.Serializer[Any]):
 
 def next_data(step: Next) -> dict[str, Any]:
     """A `NextOut`, asked of PostgreSQL alone."""
-    if step.reservation is None:
-        return {"action": step.action}
-    return {"action": step.action, "reservation": reservation_data([step.reservation], cached=False)[0]}
+    data: dict[str, Any] = {"action": step.action}
+    if step.branch is not None:
+        data["branch"] = step.branch.name
+    if step.reservation is not None:
+        [data["reservation"]] = reservation_data([step.reservation], cached=False)
+    return data
 
 
 def moved_data(moved: Moved) -> dict[str, Any]:
@@ -73,7 +77,7 @@ def moved_data(moved: Moved) -> dict[str, Any]:
     return {"copy": shown(CopyOut, moved.copy), "next": next_data(moved.next) if moved.next else None}
 
 
-class CheckOutInput(OverrideInput):
+class CheckOutInput(OverrideInput, PlaceInput):
     """A member takes a title (`book_id`), or one very copy of it (`barcode`)."""
 
     member_id = Identifier(required=False, help_text="By default whoever is signed in; staff must name somebody.")
@@ -81,6 +85,9 @@ class CheckOutInput(OverrideInput):
     barcode = Barcode(required=False)
     days = WholeNumber(
         required=False, min_value=1, max_value=3650, help_text="Shorter than the loan policy's, if at all."
+    )
+    branch = BranchName(
+        required=False, help_text="Where the member is: of a title only copies that stand there are lent."
     )
     on_unavailable = serializers.ChoiceField(
         ["reserve", "refuse"],
@@ -95,16 +102,18 @@ class CheckOutInput(OverrideInput):
         return data
 
 
-class ReturnInput(StrictSerializer):
+class ReturnInput(PlaceInput):
     """What comes back: a `barcode`, a `loan_id`, or `member_id` and `book_id`. Members need not name themselves."""
 
+    branch = BranchName(required=False, help_text="Where it comes back; at its own branch by default.")
     barcode = Barcode(required=False)
     loan_id = Identifier(required=False)
     member_id = Identifier(required=False)
     book_id = Identifier(required=False)
 
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
-        if set(data) not in ({"barcode"}, {"loan_id"}, {"member_id", "book_id"}, {"book_id"}):
+        data = super().validate(data)
+        if set(data) - {"branch"} not in ({"barcode"}, {"loan_id"}, {"member_id", "book_id"}, {"book_id"}):
             raise serializers.ValidationError(
                 {"barcode": "Give a barcode, or a loan_id, or a member_id and a book_id."}
             )

@@ -16,6 +16,7 @@ from rest_framework.request import Request
 from circulation.statistics import DAYS, LONGEST, statistics
 from library import cache
 from library.api.operations import OperationView
+from rest import replica
 from rest.answers import Answer
 from rest.schema import endpoint
 from rest.serializers import shown
@@ -84,7 +85,7 @@ class Statistics(OperationView):
         figures = cache.read(
             "statistics",
             "statistics",
-            lambda: shown(StatisticsOut, statistics(at=timezone.now(), days=days)),
+            lambda: replica.read(lambda: shown(StatisticsOut, statistics(at=timezone.now(), days=days))),
             name=str(days),
         )
         return Answer(figures) if form == "json" else _table(figures["days"])

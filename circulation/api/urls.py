@@ -15,6 +15,7 @@ urlpatterns = [
     path("reservations/fulfill/", desk.FulfilHead.as_view()),
     path("reservations/<id:reservation_id>/fulfill/", desk.Fulfil.as_view()),
     path("copies/<barcode:barcode>/", copies.CopyDetail.as_view()),
+    path("copies/<barcode:barcode>/receive/", copies.receive),
     path("copies/<barcode:barcode>/mark-lost/", copies.mark_lost),
     path("copies/<barcode:barcode>/mark-missing/", copies.mark_missing),
     path("copies/<barcode:barcode>/mark-found/", copies.mark_found),

@@ -25,7 +25,15 @@ _MANY = 2000  # rows fetched at a time
 
 
 def branches() -> Iterator[Row]:
-    yield from _rows(Branch.objects.order_by(Lower("name")), name="name", time_zone="time_zone")
+    for branch in Branch.objects.order_by(Lower("name")):
+        times = ("-" if closing is None else closing.isoformat() for closing in branch.closing_times)
+        days = (day.isoformat() for day in branch.closed_on)
+        yield {
+            "name": branch.name,
+            "time_zone": branch.time_zone,
+            "closing_times": " ".join(times),
+            "closed_on": " ".join(days),
+        }
 
 
 def policies() -> Iterator[Row]:

@@ -30,7 +30,7 @@ from library.lookups import imported_from, titles_with_isbn
 from library.models import BARCODE, Book, Branch, Copy
 from library.services import main_branch
 from reservations.models import Reservation
-from reservations.services import settle
+from reservations.serving import settle
 from reservations.titles import edit_title
 
 # What is kept of a title besides the title itself, with the lengths of the model.
@@ -259,8 +259,6 @@ def copy_status(status: str) -> Copy.Status:
     wanted = status.strip().lower().replace(" ", "_")
     if wanted in ("", *_HANDED_OUT):
         return Copy.Status.AVAILABLE
-    if wanted == Copy.Status.IN_TRANSIT:
-        return Copy.Status.MISSING  # until somebody finds it here
     for known in COMING_IN:
         if wanted == known.value:
             return known

@@ -84,7 +84,12 @@ RESERVATION = {
     "barcode": ("barcode",),
     "shelf_until": ("shelfuntil",),
 }
-BRANCH = {"name": ("name", "branch", "branchname"), "time_zone": ("timezone",)}
+BRANCH = {
+    "name": ("name", "branch", "branchname"),
+    "time_zone": ("timezone",),
+    "closing_times": ("closingtimes",),
+    "closed_on": ("closedon",),
+}
 POLICY = {
     "member_category": ("membercategory",),
     "book_category": ("bookcategory",),

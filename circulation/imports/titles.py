@@ -26,7 +26,7 @@ from library import locks
 from library.bulk import NewTitle, create_titles, keep_ids_free
 from library.models import Book, Branch, Copy
 from library.services import create_copies, main_branch
-from reservations.services import settle
+from reservations.serving import settle
 from reservations.titles import edit_title
 
 SOURCE = "import"

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from circulation.anonymising import Forgotten, anonymise_history, past_loans, past_reservations, past_self_service
+from circulation.anonymising import (
+    Forgotten,
+    anonymise_history,
+    past_edits,
+    past_loans,
+    past_reservations,
+    past_self_service,
+)
 from circulation.jobs.lease import Lease
 from circulation.jobs.models import Job
 
@@ -22,8 +29,11 @@ def anonymise(job: Job, lease: Lease) -> None:
         lease.end(Job.State.DONE, result=would, message=told)
         return
     so_far = job.result
-    done = Forgotten(so_far.get("loans", 0), so_far.get("reservations", 0), so_far.get("actors", 0))
-    lease.total = lease.done + loans.count() + reservations.count() + past_self_service(before).count()
+    done = Forgotten(
+        so_far.get("loans", 0), so_far.get("reservations", 0), so_far.get("actors", 0), so_far.get("edits", 0)
+    )
+    events = past_self_service(before).count() + past_edits(before).count()
+    lease.total = lease.done + loans.count() + reservations.count() + events
 
     def progress(rows: int) -> None:
         lease.done += rows

@@ -19,7 +19,7 @@ class Chance:
     """
 
     def __init__(self, seed: int) -> None:
-        self._random = Random(seed).random
+        self._random = Random(seed).random  # nosec B311  # chance, not secrecy
 
     def happens(self, probability: float) -> bool:
         return self._random() < probability

@@ -25,13 +25,14 @@ class Kind(StrEnum):
     EXPIRE = "expire"
     LOST = "lost"
     FOUND = "found"
+    RECEIVE = "receive"
     BLOCK = "block"
     UNBLOCK = "unblock"
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happens. Titles and members are named by their numbers in the population.
+    """Something that happens. Titles, members and branches are named by their numbers in the population.
 
     A loan or reservation is named by the id that the desk gave it, a copy by its barcode; what is not named is found
     by member and title.
@@ -44,6 +45,7 @@ class Event:
     barcode: str | None = None
     loan: int | None = None
     reservation: int | None = None
+    branch: int | None = None  # where; None: nobody said
     takes_no_for_an_answer: bool = False  # does not join the line when nothing is free
     looked_before: bool = False  # somebody asked for the availability of the title just before
     is_repeated: bool = False  # by another desk, which does not know that it was done
@@ -81,8 +83,8 @@ class PlaceSeen:
 class Acknowledged(NamedTuple):
     """A change that the desk said was made, by the kind of its event and what that event must tell of.
 
-    That is a loan's id for checkout, return and renew, a barcode for lost and found, a member's id for member.edited,
-    otherwise a reservation's id. A loan made by a return is known by the reservation that it fulfilled.
+    That is a loan's id for checkout, return and renew, a barcode for lost, found and receive, a member's id for
+    member.edited, otherwise a reservation's id. A loan made by a return is known by the reservation that it fulfilled.
     """
 
     kind: str
@@ -90,6 +92,8 @@ class Acknowledged(NamedTuple):
 
 
 LENT_ON_RETURN = "lent on return"
+# What became of a copy that came in, by what the desk said is to be done with it.
+CAME_IN = {"shelve": "shelved", "hold": "set aside", "transit": "sent on"}
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,7 @@ class Outcome:
     loan: LoanSeen | None = None
     place: PlaceSeen | None = None  # joined, left, or given the copy that came in
     on_shelf: Sequence[PlaceSeen] = ()  # what is set aside now, where the event may have changed that
+    on_the_way: Sequence[str] = ()  # the barcodes of the title's copies that are in transit now
     acknowledged: Sequence[Acknowledged] = ()
 
 

@@ -37,7 +37,7 @@ class Recorded:
 
 LOANS = ("checkout", "return", "renew")
 PLACES = ("reserve", "cancel", "suspend", "resume", "expire")
-COPIES = ("lost", "found")
+COPIES = ("lost", "found", "receive")
 MEMBERS = ("member.edited",)
 
 

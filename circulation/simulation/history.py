@@ -7,13 +7,20 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-BACK = ("return", "found", "repaired", "release")  # what puts a copy on the shelf
-AWAY = {"lost": "lost", "missing": "missing", "damaged": "damaged", "withdrawn": "withdrawn"}
+AWAY = {
+    "lost": "lost",
+    "missing": "missing",
+    "damaged": "damaged",
+    "withdrawn": "withdrawn",
+    "transit": "in_transit",
+}
+SENT = "sent for"  # waiting for a copy that is on its way
 PLACES = {
     "reserve": "waiting",
     "resume": "waiting",
     "release": "waiting",
     "hold": "ready",
+    "transit": SENT,
     "suspend": "suspended",
     "fulfil": "fulfilled",
     "cancel": "cancelled",
@@ -57,10 +64,12 @@ class History:
             if self.on_loan.pop(copy, None) != event["loan_id"]:
                 self._say(5, event, "ended a loan that was not open")
             self.loan_of.pop(event["member_id"], None)
+        if kind == "transit" and place is not None:
+            self._given(event)
         if kind in AWAY:
             self.shelved_for.pop(copy, None)
             self.away[copy] = AWAY[kind]
-        elif kind in ("found", "repaired"):
+        elif kind in ("found", "repaired", "receive"):
             self.away.pop(copy, None)
         elif kind == "hold":
             self._set_aside(event)
@@ -95,9 +104,14 @@ class History:
         place, copy = event["reservation_id"], event["copy_id"]
         if copy in self.on_loan or copy in self.away or copy in self.shelved_for:
             self._say(1, event, "set aside a copy that did not stand on the shelf")
-        if ahead := self._ahead_of(place, None):
-            self._say(3, event, f"set a copy aside for reservation {place} before {ahead[0]}")
+        self._given(event)
         self.shelved_for[copy] = place
+
+    def _given(self, event: Row) -> None:
+        """Only to whoever is next; a copy that was sent stays theirs, whoever came back into the line meanwhile."""
+        place = event["reservation_id"]
+        if self.places.get(place) != SENT and (ahead := self._ahead_of(place, None)):
+            self._say(3, event, f"gave reservation {place} a copy before {ahead[0]}")
 
     def _ahead_of(self, place: int | None, member: int | None) -> list[int]:
         """Who waits and was there before; before somebody without a place stand all."""

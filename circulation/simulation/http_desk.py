@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
 from circulation.simulation.desk import (
+    CAME_IN,
     LENT_ON_RETURN,
     Acknowledged,
     Event,
@@ -26,7 +28,7 @@ from circulation.simulation.desk import (
     PlaceSeen,
     refused,
 )
-from circulation.simulation.population import SOURCE, Population
+from circulation.simulation.population import BRANCHES, SOURCE, Population
 
 PATIENCE = (5, 30)  # seconds to connect, and for an answer
 # The pauses double from a tenth of a second on; a 503 may ask for another in its Retry-After.
@@ -88,6 +90,9 @@ class HttpDesk:
     def stock(self, population: Population) -> Holdings:
         books, people = {}, {}
         barcodes: dict[int, list[str]] = {}
+        names = [branch["name"] for branch in self.rows("/api/branches/?ordering=id")]
+        # Where there is but one branch, everything is there.
+        self._branches = [names[number % len(names)] for number in range(BRANCHES)]
         for title in population.titles:
             added = self._require_done(
                 "POST",
@@ -96,17 +101,28 @@ class HttpDesk:
                     "title": f"{title.name} ({self.mark})",
                     "author": title.author,
                     "category": SOURCE,
-                    "copies": title.copies,
+                    "copies": 0,
                 },
                 key=f"title-{title.number}",
             )
             books[title.number] = added["id"]
+            for number, branch in enumerate(title.copies, 1):
+                where = {"branch": self._branches[branch]}
+                path = f"/api/books/{added['id']}/copies/"
+                self._require_done("POST", path, where, key=f"copy-{title.number}-{number}")
             barcodes[title.number] = [copy["barcode"] for copy in self.rows(f"/api/books/{added['id']}/copies/")]
         for person in population.people:
-            name = {"first_name": person.first_name, "last_name": f"{person.last_name} ({self.mark})"}
-            people[person.number] = self._require_done("POST", "/api/members/", name, key=f"member-{person.number}")[
-                "id"
-            ]
+            enrolled = self._require_done(
+                "POST",
+                "/api/members/",
+                {
+                    "first_name": person.first_name,
+                    "last_name": f"{person.last_name} ({self.mark})",
+                    "branch": self._branches[person.branch],
+                },
+                key=f"member-{person.number}",
+            )
+            people[person.number] = enrolled["id"]
         self._titles = {book_id: number for number, book_id in books.items()}
         self._members = {member_id: number for number, member_id in people.items()}
         self._holdings = Holdings(books, barcodes, people)
@@ -124,7 +140,8 @@ class HttpDesk:
             if code in ("BUSY", "DATABASE_UNAVAILABLE"):
                 return refused("BUSY")
             raise DeskFailed(f"{method} {path} answered {status} {code}: {answer['error']['message']}")
-        return self._outcome(event, answer["data"])
+        outcome = self._outcome(event, answer["data"])
+        return replace(outcome, on_the_way=self._on_the_way(event.title))
 
     def leave(self) -> None:
         if session := getattr(self._local, "session", None):
@@ -200,23 +217,26 @@ class HttpDesk:
     def _request_for(self, event: Event) -> tuple[str, str, dict[str, Any]]:
         book_id = self._holdings.book_ids[event.title]
         member_id = self._holdings.member_ids.get(event.member or 0)
+        where = {} if event.branch is None else {"branch": self._branches[event.branch]}
         match event.kind:
             case Kind.CHECKOUT:
                 what: dict[str, Any] = {"barcode": event.barcode} if event.barcode else {"book_id": book_id}
                 if event.takes_no_for_an_answer:
                     what["on_unavailable"] = "refuse"
-                return "POST", "/api/circulation/checkout/", {"member_id": member_id, **what}
+                return "POST", "/api/circulation/checkout/", {"member_id": member_id, **what, **where}
             case Kind.RETURN if event.barcode is not None:
-                return "POST", "/api/circulation/return/", {"barcode": event.barcode}
+                return "POST", "/api/circulation/return/", {"barcode": event.barcode, **where}
             case Kind.RETURN if event.loan is not None:
-                return "POST", "/api/circulation/return/", {"loan_id": event.loan}
+                return "POST", "/api/circulation/return/", {"loan_id": event.loan, **where}
             case Kind.RETURN:
-                return "POST", "/api/circulation/return/", {"member_id": member_id, "book_id": book_id}
+                return "POST", "/api/circulation/return/", {"member_id": member_id, "book_id": book_id, **where}
+            case Kind.RECEIVE:
+                return "POST", f"/api/copies/{event.barcode}/receive/", where
             case Kind.RENEW:
                 named = {"loan_id": event.loan} if event.loan is not None else {"barcode": event.barcode}
                 return "POST", "/api/circulation/renew/", named
             case Kind.RESERVE:
-                return "POST", "/api/reservations/", {"member_id": member_id, "book_id": book_id}
+                return "POST", "/api/reservations/", {"member_id": member_id, "book_id": book_id, **where}
             case Kind.FULFIL if event.reservation is None:
                 return "POST", "/api/reservations/fulfill/", {"book_id": book_id}
             case Kind.FULFIL:
@@ -225,8 +245,10 @@ class HttpDesk:
                 return "POST", f"/api/reservations/{event.reservation}/cancel/", {"reason": "not collected"}
             case Kind.CANCEL | Kind.SUSPEND | Kind.RESUME:
                 return "POST", f"/api/reservations/{event.reservation}/{event.kind}/", {}
-            case Kind.LOST | Kind.FOUND:
-                return "POST", f"/api/copies/{event.barcode}/mark-{event.kind}/", {}
+            case Kind.LOST:
+                return "POST", f"/api/copies/{event.barcode}/mark-lost/", {}
+            case Kind.FOUND:
+                return "POST", f"/api/copies/{event.barcode}/mark-found/", where
             case Kind.BLOCK | Kind.UNBLOCK:
                 reason = "card reported stolen" if event.kind == Kind.BLOCK else ""
                 return "PATCH", f"/api/members/{member_id}/", {"blocked_reason": reason}
@@ -252,6 +274,11 @@ class HttpDesk:
                 return Outcome("renewed", loan=self._loan(data), acknowledged=[_done("renew", data)])
             case Kind.RETURN:
                 return self._taken_back(data)
+            case Kind.RECEIVE:
+                assert event.barcode is not None
+                came = data["next"].get("reservation")
+                told = [Acknowledged("receive", event.barcode)]
+                return Outcome(CAME_IN[data["next"]["action"]], place=came and self._place(came), acknowledged=told)
             case Kind.LOST | Kind.FOUND:
                 assert event.barcode is not None
                 borrowed = event.kind == Kind.LOST and event.member is not None
@@ -276,8 +303,15 @@ class HttpDesk:
         if data["next"]["action"] == "lend":
             told.append(_done(LENT_ON_RETURN, place))
             return Outcome("lent on", loan=loan, place=self._place(place), acknowledged=told)
-        result = "set aside" if place else "shelved"
-        return Outcome(result, loan=loan, place=place and self._place(place), acknowledged=told)
+        return Outcome(
+            CAME_IN[data["next"]["action"]], loan=loan, place=place and self._place(place), acknowledged=told
+        )
+
+    def _on_the_way(self, title: int) -> tuple[str, ...]:
+        if len(set(self._branches)) == 1:
+            return ()
+        rows = self.rows(f"/api/books/{self._holdings.book_ids[title]}/copies/")
+        return tuple(copy["barcode"] for copy in rows if copy["status"] == "in_transit")
 
     def _set_aside(self, title: int) -> tuple[PlaceSeen, ...]:
         line = self.read(f"/api/books/{self._holdings.book_ids[title]}/queue/")["reservations"]

@@ -10,7 +10,7 @@ from typing import Any
 from circulation.invariants import INVARIANTS
 from circulation.simulation.desk import Acknowledged, Holdings
 from circulation.simulation.findings import COPIES, LOANS, PLACES, Finding, Recorded, once_each
-from circulation.simulation.history import History
+from circulation.simulation.history import SENT, History
 from circulation.simulation.http_desk import HttpDesk, moment
 from circulation.simulation.running import Run
 
@@ -80,6 +80,7 @@ def _state(title: Seen) -> Iterable[tuple[int, str]]:
     open_loans = Counter(loan["copy_barcode"] for loan in title.loans if loan["returned_at"] is None)
     holders = {loan["copy_barcode"]: loan["member_id"] for loan in title.loans if loan["returned_at"] is None}
     ready = Counter(place["copy_barcode"] for place in title.line if place["status"] == "ready")
+    sent_for = Counter(place["copy_barcode"] for place in title.line if place["status"] == "waiting")
     kept_for = {place["copy_barcode"]: place["member_id"] for place in title.line if place["status"] == "ready"}
     for copy in title.copies:
         barcode, status = copy["barcode"], copy["status"]
@@ -89,11 +90,17 @@ def _state(title: Seen) -> Iterable[tuple[int, str]]:
             yield 1, f"copy {barcode} is {status}, with {ready[barcode]} ready reservations"
         elif copy["holder_id"] != holders.get(barcode, kept_for.get(barcode)):
             yield 1, f"copy {barcode} names another holder than its loan or reservation"
+        elif sent_for[barcode] > (status == "in_transit"):
+            yield 1, f"copy {barcode} is {status}, and was sent to {sent_for[barcode]} members"
 
 
 def _stranded(title: Seen, able: set[int]) -> Iterable[tuple[int, str]]:
     free = sum(copy["status"] == "available" for copy in title.copies)
-    waiting = [place["id"] for place in title.line if place["status"] == "waiting" and place["member_id"] in able]
+    waiting = [
+        place["id"]
+        for place in title.line
+        if place["status"] == "waiting" and place["copy_barcode"] is None and place["member_id"] in able
+    ]
     if free and waiting:
         yield 2, f"reservation {waiting[0]} waits beside {free} available copies"
 
@@ -109,8 +116,10 @@ def _history(title: Seen, doubtful: set[int | None]) -> Iterable[tuple[int, str]
     if +told != +statuses:
         yield 5, f"by the events {_in_words(told)}; in fact {_in_words(statuses)}"
     for place in title.places:
-        if history.places.get(place["id"]) != place["status"]:
-            yield 5, f"reservation {place['id']} is {place['status']}, by its events {history.places.get(place['id'])}"
+        is_sent = place["status"] == "waiting" and place["copy_barcode"] is not None
+        state = SENT if is_sent else place["status"]
+        if history.places.get(place["id"]) != state:
+            yield 5, f"reservation {place['id']} is {state}, by its events {history.places.get(place['id'])}"
     still_open = {loan["id"] for loan in title.loans if loan["returned_at"] is None}
     if still_open != set(history.on_loan.values()):
         yield 5, f"open loans are {sorted(still_open)}, by the events {sorted(history.on_loan.values())}"

@@ -15,6 +15,10 @@ _FIRST_NAMES = ("Ada", "Benedict", "Chiara", "Dmitri", "Esther", "Farid", "Greta
 _LAST_NAMES = ("Abel", "Brandt", "Costa", "Dubois", "Eriksen", "Fontana", "Grieg", "Hale", "Ivanova", "Jensen", "Keita")
 
 
+BRANCHES = 2  # named by their numbers, from 0
+_AT_THE_OTHER = 0.25  # of the copies and of the people; the rest are at the first
+
+
 @dataclass(frozen=True)
 class Title:
     """Number 1 is in the greatest demand."""
@@ -22,7 +26,7 @@ class Title:
     number: int
     name: str
     author: str
-    copies: int
+    copies: Sequence[int]  # the branch of each
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class Person:
     number: int
     first_name: str
     last_name: str
+    branch: int
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,8 @@ def populate(chance: Chance, *, titles: int, members: int) -> Population:
     return Population(
         titles=[_title(chance, number) for number in range(1, titles + 1)],
         people=[
-            Person(number, chance.pick(_FIRST_NAMES), chance.pick(_LAST_NAMES)) for number in range(1, members + 1)
+            Person(number, chance.pick(_FIRST_NAMES), chance.pick(_LAST_NAMES), _branch(chance))
+            for number in range(1, members + 1)
         ],
         demand=running_sums(1 / (rank + 3) for rank in range(titles)),
         activity=running_sums(1 / (rank + 20) for rank in range(members)),
@@ -64,4 +70,9 @@ def _title(chance: Chance, number: int) -> Title:
     name = f"The {chance.pick(_KINDS)} {chance.pick(_THINGS)}"
     author = f"{chance.pick(_FIRST_NAMES)} {chance.pick(_LAST_NAMES)}"
     # Libraries buy more of what is wanted, and never enough.
-    return Title(number, name, author, 1 + chance.below(2) + (chance.between(1, 3) if number <= 5 else 0))
+    copies = 1 + chance.below(2) + (chance.between(1, 3) if number <= 5 else 0)
+    return Title(number, name, author, [_branch(chance) for _ in range(copies)])
+
+
+def _branch(chance: Chance) -> int:
+    return int(chance.happens(_AT_THE_OTHER))

@@ -6,14 +6,16 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from django.db import connection
 
 from circulation import copies, members, services
 from circulation.models import Loan
 from circulation.simulation.desk import (
+    CAME_IN,
     LENT_ON_RETURN,
     Acknowledged,
     Event,
@@ -25,13 +27,14 @@ from circulation.simulation.desk import (
     refused,
 )
 from circulation.simulation.opening_hours import OPENED
-from circulation.simulation.population import SOURCE, Population
+from circulation.simulation.population import BRANCHES, SOURCE, Population
 from events.exceptions import Busy, DomainError
-from library.models import Copy
+from library.models import Branch, Copy
 from library.services import add_title, enrol, main_branch, member_category_named
 from reservations import availability
 from reservations import services as line
 from reservations.models import Reservation
+from reservations.titles import add_copies
 
 BOUGHT = OPENED - timedelta(days=30)
 PAUSES = (0.05, 0.2, 0.5)  # seconds before an event that met a busy desk is tried again
@@ -46,12 +49,13 @@ class ServiceDesk:
         self._again: Counter[str] = Counter()
 
     def stock(self, population: Population) -> Holdings:
-        branch, category = main_branch(), member_category_named(None)
+        self._branches = [main_branch(), Branch.objects.create(name="Harbour")]
+        assert len(self._branches) == BRANCHES
+        category = member_category_named(None)
         books = {
             title.number: add_title(
                 at=BOUGHT,
-                copies=title.copies,
-                branch=branch,
+                copies=0,
                 title=title.name,
                 authors=title.author,
                 source=SOURCE,
@@ -59,12 +63,15 @@ class ServiceDesk:
             ).pk
             for title in population.titles
         }
+        for title in population.titles:
+            for branch in title.copies:
+                add_copies(book_id=books[title.number], branch=self._branches[branch], at=BOUGHT)
         people = {
             person.number: enrol(
                 at=BOUGHT,
                 first_name=person.first_name,
                 last_name=person.last_name,
-                branch=branch,
+                branch=self._branches[person.branch],
                 category=category,
                 source=SOURCE,
                 source_id=str(person.number),
@@ -85,7 +92,9 @@ class ServiceDesk:
             availability.of(book_id)
         for pause in (*PAUSES, None):
             try:
-                return self._perform(event, book_id)
+                outcome = self._perform(event, book_id)
+                on_the_way = Copy.objects.filter(book=book_id, status=Copy.Status.IN_TRANSIT).order_by("id")
+                return replace(outcome, on_the_way=tuple(on_the_way.values_list("barcode", flat=True)))
             except Busy as busy:
                 if pause is None:
                     return refused(busy.code)
@@ -116,7 +125,8 @@ class ServiceDesk:
                 return self._lent("renewed", loan, at, "renew")
             case Kind.RESERVE:
                 assert member_id is not None
-                return self._joined(line.reserve(member_id=member_id, book_id=book_id, at=at), at)
+                branch = self._branch(event)
+                return self._joined(line.reserve(member_id=member_id, book_id=book_id, branch=branch, at=at), at)
             case Kind.FULFIL if event.reservation is None:
                 return self._lent("lent", services.fulfil_head(book_id=book_id, at=at), at)
             case Kind.FULFIL:
@@ -124,6 +134,8 @@ class ServiceDesk:
                 return self._lent("lent", services.fulfil(reservation_id=event.reservation, at=at), at)
             case Kind.LOST | Kind.FOUND:
                 return self._lose_or_find(event, book_id)
+            case Kind.RECEIVE:
+                return self._receive(event)
             case Kind.BLOCK | Kind.UNBLOCK:
                 assert member_id is not None
                 reason = "card reported stolen" if event.kind == Kind.BLOCK else ""
@@ -156,6 +168,7 @@ class ServiceDesk:
             at=event.at,
             book_id=None if event.barcode else book_id,
             barcode=event.barcode,
+            branch=self._branch(event),
             on_unavailable="refuse" if event.takes_no_for_an_answer else None,
         )
         if isinstance(done, services.Queued):
@@ -165,15 +178,15 @@ class ServiceDesk:
         return self._lent("lent", done.loan, event.at, on_shelf=on_shelf)
 
     def _take_back(self, event: Event, book_id: int) -> Outcome:
-        fulfil = self._fulfil_on_return
-        if event.barcode is not None:
-            done = services.return_copy(at=event.at, barcode=event.barcode, fulfil_on_return=fulfil)
-        elif event.loan is not None:
-            done = services.return_copy(at=event.at, loan_id=event.loan, fulfil_on_return=fulfil)
-        else:
+        named: dict[str, Any] = {"barcode": event.barcode}
+        if event.barcode is None:
+            named = {"loan_id": event.loan}
+        if event.barcode is None and event.loan is None:
             assert event.member is not None
-            member_id = self._holdings.member_ids[event.member]
-            done = services.return_copy(at=event.at, member_id=member_id, book_id=book_id, fulfil_on_return=fulfil)
+            named = {"member_id": self._holdings.member_ids[event.member], "book_id": book_id}
+        done = services.return_copy(
+            at=event.at, branch=self._branch(event), fulfil_on_return=self._fulfil_on_return, **named
+        )
         told = [_done("return", done.loan.pk)]
         place = self._place(done.next.reservation, event.at) if done.next.reservation else None
         if done.next.action == "lend" and place:
@@ -181,13 +194,19 @@ class ServiceDesk:
             # It is told of as lent from here on, for as long as it was lent before.
             days = (done.loan.due_at - done.loan.lent_at).days
             return Outcome("lent on", loan=self._loan(done.loan, days), place=place, acknowledged=told)
-        result = "set aside" if place else "shelved"
-        return Outcome(result, loan=self._loan(done.loan, 0), place=place, acknowledged=told)
+        return Outcome(CAME_IN[done.next.action], loan=self._loan(done.loan, 0), place=place, acknowledged=told)
+
+    def _receive(self, event: Event) -> Outcome:
+        assert event.barcode is not None
+        step = copies.receive(barcode=event.barcode, branch=self._branch(event), at=event.at).next
+        assert step is not None
+        place = self._place(step.reservation, event.at) if step.reservation else None
+        return Outcome(CAME_IN[step.action], place=place, acknowledged=[_done("receive", event.barcode)])
 
     def _lose_or_find(self, event: Event, book_id: int) -> Outcome:
         assert event.barcode is not None
         if event.kind == Kind.FOUND:
-            copies.mark_found(barcode=event.barcode, at=event.at)
+            copies.mark_found(barcode=event.barcode, branch=self._branch(event), at=event.at)
         else:
             copies.mark_lost(barcode=event.barcode, at=event.at)
         borrowed = event.kind == Kind.LOST and event.member is not None
@@ -195,6 +214,9 @@ class ServiceDesk:
         told = [_done(event.kind, event.barcode)]
         on_shelf = self._set_aside(book=book_id, at=event.at)
         return Outcome(event.kind, loan=loan, on_shelf=on_shelf, acknowledged=told)
+
+    def _branch(self, event: Event) -> Branch | None:
+        return None if event.branch is None else self._branches[event.branch]
 
     # --- What the services answered, in the words of a simulation ------------------------------------------------
 

@@ -28,6 +28,7 @@ class Standing:
     places: dict[int, Waiting] = field(default_factory=dict)  # by id of the reservation
     of_member: dict[tuple[int, int], int] = field(default_factory=dict)  # that id, by member and title
     blocked: set[int] = field(default_factory=set)
+    expected: set[str] = field(default_factory=set)  # the barcodes of copies in transit that somebody will receive
     waits: list[timedelta] = field(default_factory=list)  # from reservation to collection
 
     def is_past(self, event: Event) -> bool:
@@ -76,6 +77,13 @@ class Standing:
         known.is_ready = True
         return True
 
+    def was_sent(self, barcode: str) -> bool:
+        """Whether this is news."""
+        if barcode in self.expected:
+            return False
+        self.expected.add(barcode)
+        return True
+
     def heard(self, event: Event, outcome: Outcome) -> None:
         """Take in what an event ended; what it began is told to `lent`, `joined` and `became_ready`."""
         match event.kind:
@@ -89,6 +97,8 @@ class Standing:
                         self.left(reservation)
             case Kind.SUSPEND | Kind.RESUME if event.reservation in self.places:
                 self.places[event.reservation].is_suspended = event.kind == Kind.SUSPEND
+            case Kind.RECEIVE if event.barcode is not None:
+                self.expected.discard(event.barcode)
             case Kind.UNBLOCK if event.member is not None:
                 self.blocked.discard(event.member)
         if event.kind == Kind.LOST and outcome.on_shelf is not None:

@@ -9,7 +9,7 @@ from heapq import heappop, heappush
 from circulation.simulation.chance import Chance
 from circulation.simulation.desk import Event, Holdings, Kind, LoanSeen, Outcome, PlaceSeen
 from circulation.simulation.opening_hours import OPENED, arrivals, some_days_later, time_of_day
-from circulation.simulation.population import Population
+from circulation.simulation.population import BRANCHES, Population
 from circulation.simulation.standing import Standing
 
 # A visit leads to a return and to more, so that it makes about so many events.
@@ -67,7 +67,8 @@ class Stream:
         elif outcome.result == "joined" and outcome.place is not None:
             self._joined(event, outcome.place)
         elif event.kind == Kind.LOST and self._chance.happens(0.7):
-            self._plan(replace(event, member=None), Kind.FOUND, days=self._chance.between(2, 45))
+            found = replace(event, member=None, branch=self._chance.below(BRANCHES))
+            self._plan(found, Kind.FOUND, days=self._chance.between(2, 45))
         elif event.kind == Kind.SUSPEND:
             self._plan(event, Kind.RESUME, days=self._chance.between(3, 25))
         elif event.kind == Kind.BLOCK:
@@ -75,6 +76,8 @@ class Stream:
         for place in (outcome.place, *outcome.on_shelf):
             if place is not None and place.is_ready:
                 self._set_aside(event.at, place)
+        for barcode in outcome.on_the_way:
+            self._sent(event, barcode)
 
     # --- What people do -----------------------------------------------------------------------------------------
 
@@ -102,11 +105,19 @@ class Stream:
             event = replace(event, kind=Kind.BLOCK)
         elif draw < 110:  # at the self-check machine
             event = replace(event, barcode=chance.pick(barcodes))
-        elif draw < 330:  # from home
-            event = replace(event, kind=Kind.RESERVE)
+        elif draw < 330:  # from home, to collect at their own branch or at another
+            event = replace(event, kind=Kind.RESERVE, branch=chance.below(BRANCHES) if draw < 150 else None)
         elif draw < 450:
             event = replace(event, takes_no_for_an_answer=True)
+        elif draw < 700:  # at the shelf of a branch
+            event = replace(event, branch=self._where(member))
         self._add(event)
+
+    def _where(self, member: int) -> int:
+        """The branch to which somebody goes: mostly their own."""
+        if self._chance.happens(0.2):
+            return self._chance.below(BRANCHES)
+        return self._population.people[member - 1].branch
 
     def _rush(self, at: datetime) -> None:
         """Somebody won a prize: everybody wants the same at once."""
@@ -121,7 +132,13 @@ class Stream:
             return
         chance = self._chance
         at_home = replace(
-            event, title=loan.title, member=loan.member, loan=loan.id, barcode=loan.barcode, reservation=None
+            event,
+            title=loan.title,
+            member=loan.member,
+            loan=loan.id,
+            barcode=loan.barcode,
+            reservation=None,
+            branch=None,
         )
         if event.kind != Kind.RENEW and chance.happens(0.25):
             self._plan(at_home, Kind.RENEW, days=loan.days - chance.between(0, 3))
@@ -144,7 +161,8 @@ class Stream:
         named = event if chance.happens(0.6) else replace(event, barcode=None)
         if named.barcode is not None or chance.happens(0.5):
             named = replace(named, loan=None)
-        self._plan(named, Kind.RETURN, days=after)
+        branch = None if event.member is None else self._where(event.member)
+        self._plan(replace(named, branch=branch), Kind.RETURN, days=after)
 
     def _joined(self, event: Event, place: PlaceSeen) -> None:
         self.standing.joined(event.at, place)
@@ -174,6 +192,15 @@ class Stream:
             if named is not mine or chance.happens(0.1):
                 self._plan(mine, Kind.EXPIRE, days=place.days + 1)  # should it not have been theirs
 
+    def _sent(self, event: Event, barcode: str) -> None:
+        """A van takes it to its branch, or now and then to the wrong one."""
+        if not self.standing.was_sent(barcode):
+            return
+        chance = self._chance
+        branch = chance.below(BRANCHES) if chance.happens(0.3) else None
+        arriving = Event(Kind.RECEIVE, event.at, event.title, barcode=barcode, branch=branch)
+        self._plan(arriving, Kind.RECEIVE, days=chance.between(0, 3))
+
     def _refused(self, event: Event, code: str) -> None:
         chance = self._chance
         if event.kind == Kind.BLOCK and event.member is not None:
@@ -182,6 +209,8 @@ class Stream:
             self._add(replace(event, at=event.at + timedelta(minutes=chance.between(5, 30))))
         elif event.is_repeated:
             return
+        elif event.kind == Kind.RECEIVE and event.barcode is not None:  # lost on its way, say
+            self.standing.expected.discard(event.barcode)
         elif code == "COPY_NOT_ON_LOAN" and event.member is not None:
             self.standing.loans.pop((event.member, event.title), None)
         elif event.kind == Kind.RENEW:

@@ -45,11 +45,12 @@ DESCRIPTION = {
             "description": "What an admin's service and a public one ask: books, and who has them.",
         },
         {"name": "partner libraries", "description": "A copy kept until a date, here or at another library."},
+        {"name": "document availability", "description": "Where copies are, as catalogues ask elsewhere: DAIA 1.0."},
     ],
     "WEBHOOKS": ["integrations.publishing.schemas.MESSAGE"],
     "ENUM_SUFFIX": "",
     "ENUM_NAME_OVERRIDES": {
-        "NextAction": [("shelve", "shelve"), ("hold", "hold"), ("lend", "lend")],
+        "NextAction": [("shelve", "shelve"), ("hold", "hold"), ("lend", "lend"), ("transit", "transit")],
         "Scope": "accounts.models.Scope",
         "CopyStatus": "library.models.Copy.Status",
         "ReservationStatus": "reservations.models.Reservation.Status",

@@ -15,8 +15,10 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from accounts.exceptions import LockedOut
+from config.observability import metrics
 from events.exceptions import Busy, DomainError, Kind
 from events.operations import connection_lost, discard_dead_connections
+from integrations.daia import errors as daia
 from library.api.operations import InvalidKey
 from library.exceptions import Refusal, StaleVersion
 from rest.uploads import UploadTooLarge
@@ -182,6 +184,10 @@ def _plain(request: HttpRequest, status: int, code: str, message: str) -> HttpRe
 
 
 def _body(request: Any, status: int, code: str, message: str, details: Any) -> tuple[dict[str, Any], str | None]:
+    metrics.refused(code)
+    getattr(request, "_request", request).refusal = code  # for config/observability/requests.py
+    if daia.is_daia(request.path_info):
+        return daia.error(status, message), daia.CONTENT_TYPE
     if "application/problem+json" in request.headers.get("Accept", ""):
         problem = {
             "type": "about:blank",

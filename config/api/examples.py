@@ -36,6 +36,7 @@ EXAMPLES: dict[str, Example] = {
     "MEMBER_NOT_FOUND": (404, "There is no member 4711.", None),
     "LOAN_NOT_FOUND": (404, "There is no loan 4711.", None),
     "RESERVATION_NOT_FOUND": (404, "There is no reservation 4711.", None),
+    "INVALID_REQUEST": (422, "Write format=json: there is no other form.", None),
     "NOT_ACCEPTABLE": (406, "Could not satisfy the request Accept header.", None),
     "COPY_ON_LOAN": _refusal(409, "COPY_ON_LOAN", "Copy 1-1 is on loan to somebody else.", barcode="1-1"),
     "COPY_HELD_FOR_OTHER": _refusal(
@@ -65,6 +66,24 @@ EXAMPLES: dict[str, Example] = {
         409,
         "Another copy already has this barcode.",
         {"barcode": [{"code": "unique", "message": "Another copy already has this barcode."}]},
+    ),
+    "PARTNER_REFUSED": _refusal(
+        409,
+        "PARTNER_REFUSED",
+        "Riverside Library said no: Reader 3 of Circdesk Library has 5 reservations, and 5 is the limit.",
+        partner="Riverside Library",
+        reasons=[
+            {
+                "code": "RESERVATION_LIMIT_REACHED",
+                "message": "Reader 3 of Circdesk Library has 5 reservations, and 5 is the limit.",
+            }
+        ],
+    ),
+    "PARTNER_CANNOT_RESERVE": _refusal(
+        422, "PARTNER_CANNOT_RESERVE", "Nothing can be reserved at Hillside Library from here."
+    ),
+    "PARTNER_UNKNOWN_TITLE": _refusal(
+        422, "PARTNER_UNKNOWN_TITLE", "“Middlemarch” has no ISBN, by which Riverside Library could find it."
     ),
     "STALE_QUEUE": (
         409,

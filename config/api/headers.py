@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from accounts.access import Rule
+from integrations.daia import errors as daia
 
 
 def _header(description: str, example: Any, /, *, always: bool = True, **schema: Any) -> dict[str, Any]:
@@ -14,6 +15,12 @@ def _header(description: str, example: Any, /, *, always: bool = True, **schema:
 
 # `always`: whether an answer that is said to carry it always does.
 HEADERS = {
+    "X-Request-ID": _header(
+        "The number of this request, under which the library's logs tell of it: what you sent in `X-Request-ID`, if "
+        "that is up to 64 letters, digits, dots, dashes and underscores.",
+        "0b1f5e1c9d3a4c0f8e2d7a6b5c4d3e2f",
+        pattern="^[A-Za-z0-9._-]{1,64}$",
+    ),
     "ETag": _header(
         "Changes with what is shown. For `If-Match` and `If-None-Match`.",
         '"5d41402abc4b2a76.184"',
@@ -44,13 +51,21 @@ HEADERS = {
         pattern='^"(read|write|account)";r=[0-9]+;t=[0-9]+$',
     ),
     "Retry-After": _header("Seconds to wait.", 7, type="integer", minimum=0),
+    **{
+        name: _header(description, daia.HEADERS[name], const=daia.HEADERS[name])
+        for name, description in {
+            "X-DAIA-Version": "The version of DAIA that is spoken.",
+            "Access-Control-Allow-Origin": "Pages of any site may read this.",
+            "Content-Language": "The language of what is for people.",
+        }.items()
+    },
     "WWW-Authenticate": _header("How to say who one is.", 'Bearer realm="api"'),
 }
 
 
-def names_of(status: int, *, is_read: bool, rule: Rule, keyed: bool) -> list[str]:
+def names_of(status: int, *, path: str, is_read: bool, rule: Rule, keyed: bool) -> list[str]:
     """The headers of one answer, apart from those that its endpoint names."""
-    names = []
+    names = ["X-Request-ID", *(daia.HEADERS if path == daia.PATH else [])]
     if rule.who != "anyone" or rule.rate != "read":
         names.append("Cache-Control")
     if status != 406:  # is answered before anybody is counted

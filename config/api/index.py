@@ -11,6 +11,7 @@ from rest.views import DeskView
 
 PLACES = {
     "books": "/api/books/",
+    "branches": "/api/branches/",
     "me": "/api/me/",
     "register": "/api/register/",
     "sign_in": "/api/token/",

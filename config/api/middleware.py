@@ -1,6 +1,7 @@
 """What happens to requests before they are routed, and to their answers afterwards."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from corsheaders import middleware as cors
 from django.conf import settings
@@ -9,14 +10,17 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware.http import ConditionalGetMiddleware
 from django.utils.cache import get_conditional_response, set_response_etag
+from structlog.contextvars import get_contextvars
 
 from accounts.access import rules_of
 from accounts.addresses import address_of
+from accounts.models import APIKey
 from accounts.permissions import route_of
 from accounts.throttling import counted, is_counted
 from config.api import errors
+from events.origins import Origin, coming_from
 
-SLASHED = ("/api/", "/admin/", "/reserve/", "/status/")
+SLASHED = ("/api/", "/admin/", "/reserve/", "/status/", "/daia/")
 
 
 class OptionalSlashMiddleware:
@@ -48,6 +52,7 @@ class SafeHeadersMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         response.headers.setdefault("Content-Security-Policy", settings.CONTENT_SECURITY_POLICY)
+        response.headers["Permissions-Policy"] = settings.PERMISSIONS_POLICY
         for name, value in getattr(request, "rate_limit", {}).items():
             response[name] = value
         if not is_for_everybody(request):
@@ -67,6 +72,34 @@ class SignInMiddleware:
             if result is not None and result.limited:
                 return errors.throttled(request, result.state.retry_after)
         return self.get_response(request)
+
+
+class OriginMiddleware:
+    """Whatever a request records says who sent it and from where. Found out only when something is recorded."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        with coming_from(partial(origin_of, request)):
+            return self.get_response(request)
+
+
+def origin_of(request: HttpRequest) -> Origin:
+    """Who sent it, as far as its credential was looked at by now, and from where."""
+    known = request.__dict__
+    if "origin" not in known or known["origin"][0] is not known.get("auth"):
+        key = known.get("auth")
+        user = getattr(request, "user", None)
+        found = Origin(
+            actor_id=user.pk if user is not None else None,
+            key_id=key.pk if isinstance(key, APIKey) else None,
+            address=address_of(request),
+            request_id=get_contextvars().get("request_id"),
+        )
+        known["origin"] = (key, found)
+    origin: Origin = known["origin"][1]
+    return origin
 
 
 class NoNulMiddleware:

@@ -9,6 +9,7 @@ from typing import Any
 from accounts.access import ACCESS, Rule
 from config.api import headers, sharing, successes
 from config.api.examples import EXAMPLES
+from integrations.daia import errors as daia
 from rest.rendering import FILE
 
 ERROR_COMPONENTS: dict[str, Any] = {
@@ -42,6 +43,16 @@ ERROR_COMPONENTS: dict[str, Any] = {
             "detail": {"type": "string"},
             "code": {"type": "string"},
             "details": {},
+        },
+    },
+    "DaiaError": {
+        "type": "object",
+        "description": "An error as DAIA has it.",
+        "required": ["error", "code", "error_description"],
+        "properties": {
+            "error": {"type": "string", "description": "For programs."},
+            "code": {"type": "integer", "description": "The status."},
+            "error_description": {"type": "string", "description": "For people."},
         },
     },
     "Refusal": {
@@ -84,8 +95,8 @@ def complete(result: dict[str, Any], generator: Any, request: Any, public: bool)
             is_read = method == "get" and not _is_stream(described)
             if is_read:
                 described["responses"]["304"] = {"description": "What you have, by its `If-None-Match`, still holds."}
-            codes.update(_add_errors(described, rule))
-            _add_headers(described, rule, is_read=is_read)
+            codes.update(_add_errors(path, described, rule))
+            _add_headers(path, described, rule, is_read=is_read)
             successes.add_examples(described, components["schemas"], is_read=is_read)
     components["examples"] = _error_examples(codes)
     operations = [described for methods in result["paths"].values() for described in methods.values()]
@@ -133,8 +144,8 @@ def _who(rule: Rule) -> str:
     return f"{who} An API key needs the scope {' or '.join(f'`{scope}`' for scope in rule.scopes)}."
 
 
-def _add_errors(described: dict[str, Any], rule: Rule) -> list[str]:
-    """The responses that are errors. Returns their codes."""
+def _add_errors(path: str, described: dict[str, Any], rule: Rule) -> list[str]:
+    """The responses that are errors. Returns the codes of those in our form."""
     codes: list[str] = described.pop("x-refusals", [])
     if rule.who != "anyone":
         codes = ["NOT_AUTHENTICATED", *codes]
@@ -142,8 +153,16 @@ def _add_errors(described: dict[str, Any], rule: Rule) -> list[str]:
     for code in codes:
         by_status[EXAMPLES[code][0]].append(code)
     for status in sorted(by_status):
-        described["responses"][str(status)] = _error_response(by_status[status])
-    return codes
+        written = _daia_error if path == daia.PATH else _error_response
+        described["responses"][str(status)] = written(by_status[status])
+    return [] if path == daia.PATH else codes
+
+
+def _daia_error(codes: list[str]) -> dict[str, Any]:
+    examples = {f"{code}.daia": {"value": daia.error(*EXAMPLES[code][:2])} for code in codes}
+    media = {"schema": {"$ref": "#/components/schemas/DaiaError"}, "examples": examples}
+    word = next(iter(examples.values()))["value"]["error"]
+    return {"description": f"`{word}`", "content": {"application/json": media}}
 
 
 def _error_response(codes: list[str]) -> dict[str, Any]:
@@ -162,7 +181,7 @@ def _error_response(codes: list[str]) -> dict[str, Any]:
     }
 
 
-def _add_headers(described: dict[str, Any], rule: Rule, *, is_read: bool) -> None:
+def _add_headers(path: str, described: dict[str, Any], rule: Rule, *, is_read: bool) -> None:
     own = described.pop("x-headers", {})
     parameters = {parameter["name"] for parameter in described.get("parameters", [])}
     for status, response in described["responses"].items():
@@ -172,6 +191,7 @@ def _add_headers(described: dict[str, Any], rule: Rule, *, is_read: bool) -> Non
         }
         names = headers.names_of(
             int(status),
+            path=path,
             is_read=is_read,
             rule=rule,
             keyed="Idempotency-Key" in parameters and not is_rehearsal,

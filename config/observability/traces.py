@@ -22,6 +22,13 @@ class WithoutTraces(logging.Filter):
         return True
 
 
+class WithoutUnavailable(logging.Filter):
+    """Not that an answer was 503: who gave it has said why, and who asks for our health is told just that."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return getattr(record, "status_code", None) != 503
+
+
 def _is_of_connection(error: BaseException) -> bool:
     if isinstance(error, (OperationalError, InterfaceError)):  # of what the database itself refuses, there is a code
         code = getattr(error.__cause__, "sqlstate", None)

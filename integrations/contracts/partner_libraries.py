@@ -1,6 +1,7 @@
-"""A copy kept until a date, at this library or at another; and which libraries have a title.
+"""A copy kept until a date, and given back.
 
-`POST /api/register/` and `/api/token/` of that specification are the native ones.
+`POST /api/register/` and `/api/token/` of that specification are the native ones; its `/status/` is in
+integrations/partners.
 """
 
 from __future__ import annotations
@@ -11,17 +12,24 @@ from typing import Any
 
 from django.http.response import HttpResponseBase
 from django.utils import timezone
+from drf_spectacular.utils import PolymorphicProxySerializer
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from circulation.api.desk import return_told, would_return
 from circulation.api.serializers import LoanOut
 from circulation.models import Loan
 from circulation.services import Returned, give_back, return_copy
+from integrations.partners.api.reservations import (
+    REFUSALS,
+    PartnerReservationOut,
+    partner_instead,
+    reserve_at,
+)
+from integrations.partners.models import partner_named
 from library.api.operations import OperationView
-from library.exceptions import BookNotFound, BranchNotFound
-from library.models import Book
+from library.api.serializers import as_branch
+from library.exceptions import BranchNotFound
 from library.services import branch_named
 from reservations.api.serializers import ForMemberInput, NoInput, ReservationOut, in_zone_of, reservation_data
 from reservations.api.views import JOIN_REFUSALS, reserved, visible
@@ -31,11 +39,17 @@ from reservations.services import reserve_until
 from rest.answers import Answer
 from rest.schema import endpoint
 from rest.serializers import Identifier, Moment, Text, shown
-from rest.views import DeskView
 
 LONGEST = timedelta(days=366)  # that a free copy is kept from everybody else
 KEPT = (
     "A free copy is set aside until then (`ready`). With none free one joins the line (`waiting`), and leaves it then."
+)
+AT_PARTNER = (
+    "At a partner library: 201 once it confirmed, 202 while it did not; it is then asked again, and "
+    "`/api/partner-reservations/{id}` tells what became of it."
+)
+EITHER = PolymorphicProxySerializer(
+    "ReservationAnywhere", [ReservationOut, PartnerReservationOut], resource_type_field_name=None
 )
 EXAMPLE = {
     "book_id": 1,
@@ -49,18 +63,29 @@ class ReserveInput(ForMemberInput):
 
     book_id = Identifier()
     reserved_until = Moment(help_text="Without a zone it is the library's time; a mere date means its end.")
-    library = Text(required=False, max_length=120, help_text="By its name; the member's own by default.")
+    library = Text(
+        required=False,
+        max_length=120,
+        help_text="A branch or a partner, by its name; the member's own branch by default.",
+    )
+    branch = Text(required=False, max_length=120, help_text="Another word for `library`.")
 
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
         data = super().validate(data)
-        name = data.pop("library", None)
+        given = "branch" if "branch" in data else "library"
+        name = as_branch(data).get("branch")
+        data.pop(given, None)
+        data["is_anywhere"] = name is None
         try:
             data["branch"] = None if name is None else branch_named(name)
         except BranchNotFound as error:
-            raise serializers.ValidationError(
-                {"library": f"There is no library {name!r}, neither here nor among the partners."},
-                code="does_not_exist",
-            ) from error
+            assert name is not None
+            data["branch"], data["partner"] = None, partner_named(name)
+            if data["partner"] is None:
+                raise serializers.ValidationError(
+                    {given: f"There is no library “{name}”, neither here nor among the partners."},
+                    code="does_not_exist",
+                ) from error
         until = in_zone_of(data["branch"] or self.branch_of_member(data), data.pop("reserved_until"))
         data["until"] = until
         if until <= timezone.now():
@@ -70,9 +95,14 @@ class ReserveInput(ForMemberInput):
         return data
 
 
-def reserve(view: OperationView) -> HttpResponseBase:
-    """Reserve what a request asks for."""
+def reserve(view: OperationView, *, anywhere: bool = False) -> HttpResponseBase:
+    """Reserve what a request asks for, at the library that it names; `anywhere` it may be, if it names none."""
     asked = view.for_member(view.parsed(ReserveInput, context={"only_member": view.only_member}))
+    partner, is_anywhere = asked.pop("partner", None), asked.pop("is_anywhere")
+    if anywhere and is_anywhere:
+        partner = partner_instead(view, asked)
+    if partner is not None:
+        return reserve_at(view, partner, asked)
     return view.perform(reserve_until, reserved, would="reserve", at=timezone.now(), **asked)
 
 
@@ -82,11 +112,11 @@ class Reserve(OperationView):
     @endpoint(
         name="reserve_until",
         summary="Have a copy kept until a date",
-        description=KEPT,
+        description=f"{KEPT} {AT_PARTNER}",
         request=ReserveInput,
-        answers={201: ReservationOut},
-        headers={201: ["Location"]},
-        refusals=JOIN_REFUSALS,
+        answers={201: EITHER, 202: PartnerReservationOut},
+        headers={201: ["Location"], 202: ["Location"]},
+        refusals=[*JOIN_REFUSALS, *REFUSALS],
         keyed=True,
         example=EXAMPLE,
     )
@@ -100,16 +130,19 @@ class ReserveAnywhere(OperationView):
     @endpoint(
         name="reserve_anywhere",
         summary="Have a copy kept at whichever library has one",
-        description=f"{KEPT} This library is asked first.",
+        description=(
+            f"{KEPT} Without a `library` it is this one if it has a free copy, else the first partner that has one, "
+            f"else the line here. {AT_PARTNER}"
+        ),
         request=ReserveInput,
-        answers={201: ReservationOut},
-        headers={201: ["Location"]},
-        refusals=JOIN_REFUSALS,
+        answers={201: EITHER, 202: PartnerReservationOut},
+        headers={201: ["Location"], 202: ["Location"]},
+        refusals=[*JOIN_REFUSALS, *REFUSALS],
         keyed=True,
         example=EXAMPLE,
     )
     def post(self, request: Request) -> HttpResponseBase:
-        return reserve(self)
+        return reserve(self, anywhere=True)
 
 
 class ReturnedBookOut(serializers.Serializer[Any]):
@@ -157,27 +190,3 @@ class ReturnBook(OperationView):
 def _set_free(reservation: Reservation) -> Answer:
     [data] = reservation_data([reservation], cached=False)
     return Answer({"reservation": data, "loan": None}, f"A copy of “{data['title']}” is no longer set aside.")
-
-
-class StatusOut(serializers.Serializer[Any]):
-    """Which libraries have a title free. One that cannot answer is null."""
-
-    book_id = serializers.IntegerField()
-    availability = serializers.DictField(child=serializers.BooleanField(allow_null=True))
-
-
-class Status(DeskView):
-    tag = "partner libraries"
-    is_bare = True
-
-    @endpoint(
-        name="status",
-        summary="Which partner libraries have a title free",
-        description="By their names. One that cannot answer is `null`.",
-        answers={200: StatusOut},
-        refusals=["BOOK_NOT_FOUND"],
-    )
-    def get(self, request: Request, book_id: int) -> Response:
-        if not Book.objects.held().filter(pk=book_id).exists():
-            raise BookNotFound(book_id)
-        return Response({"book_id": book_id, "availability": {}})

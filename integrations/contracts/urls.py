@@ -19,5 +19,4 @@ urlpatterns = [
     path("api/reservations/reserve/", partner_libraries.Reserve.as_view()),
     path("api/reservations/<id:reservation_id>/return_book/", partner_libraries.ReturnBook.as_view()),
     path("reserve/", partner_libraries.ReserveAnywhere.as_view()),
-    path("status/<id:book_id>/", partner_libraries.Status.as_view()),
 ]

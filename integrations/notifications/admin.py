@@ -13,7 +13,7 @@ from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils import timezone
 
-from events.admin import DeskAdmin, ModelForm, ReadOnlyAdmin
+from events.admin import DeskAdmin, ModelForm, ReadOnlyAdmin, RecordedAdmin
 from integrations.notifications import rendering
 from integrations.notifications.kinds import NAMES, Kind
 from integrations.notifications.locked import Unfit
@@ -100,7 +100,7 @@ def words_in(data: Any) -> Words:
 
 
 @admin.register(NoticeTemplate)
-class NoticeTemplateAdmin(WhereMembersAre):
+class NoticeTemplateAdmin(RecordedAdmin, WhereMembersAre):
     """Deleting one goes back to the words that come with the service."""
 
     form = TemplateForm
@@ -174,13 +174,16 @@ class PreferencesForm(ModelForm):
 
 
 @admin.register(Preferences)
-class PreferencesAdmin(WhereMembersAre):
+class PreferencesAdmin(RecordedAdmin, WhereMembersAre):
     form = PreferencesForm
     list_display = ["member", "language", "unwanted"]
     list_select_related = ["member"]
     autocomplete_fields = ["member"]
     search_fields = ["member"]  # see find
     search_help_text = "A card number, an e-mail address, or beginnings of a name"
+
+    def event_filter(self, row: Any) -> dict[str, Any]:
+        return {"member_id": row.member_id, "kind__startswith": "preferences."}
 
     def find(self, rows: QuerySet[Any], text: str) -> QuerySet[Any]:
         return rows.filter(member__in=members_like(Member.objects.all(), text).values("pk"))

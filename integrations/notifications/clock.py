@@ -99,7 +99,7 @@ def _expiring(here: _Here) -> int:
     ready = Reservation.objects.filter(
         _WITH_ADDRESS,
         status=Reservation.Status.READY,
-        copy__branch__time_zone=here.zone.key,
+        branch__time_zone=here.zone.key,
         shelf_until__gte=since,
         shelf_until__lt=until,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -11,6 +12,8 @@ from django.db.models import Q
 from django.utils import timezone
 
 from circulation.models import Loan
+from events.models import Event
+from events.recorded import Recorded
 from integrations.notifications.kinds import OF_LOANS, OF_RESERVATIONS, Kind
 from library.models import Member
 from reservations.models import Reservation
@@ -119,8 +122,10 @@ def new_notice(
     return made
 
 
-class NoticeTemplate(models.Model):
+class NoticeTemplate(Recorded):
     """The library's own words for a kind of mail, in place of those that come with the service."""
+
+    SAVED, DELETED = Event.Kind.TEMPLATE_SAVED, Event.Kind.TEMPLATE_DELETED
 
     kind = models.CharField(max_length=20, choices=Kind.choices)
     language = models.CharField(max_length=10, default=settings.LANGUAGE_CODE)
@@ -136,8 +141,11 @@ class NoticeTemplate(models.Model):
         return f"{self.get_kind_display()}, {self.language}"
 
 
-class Preferences(models.Model):
+class Preferences(Recorded):
     """In which language a member is written to, and about what not. Without a row: the library's, and everything."""
+
+    SAVED, DELETED = Event.Kind.PREFERENCES_SAVED, Event.Kind.PREFERENCES_DELETED
+    UNTOLD = ("member",)
 
     member = models.OneToOneField(Member, on_delete=models.CASCADE, related_name="notice_preferences")
     language = models.CharField(max_length=10, blank=True, help_text="Empty: the library's own.")
@@ -150,3 +158,6 @@ class Preferences(models.Model):
 
     def __str__(self) -> str:
         return f"{self.member}"
+
+    def about(self) -> dict[str, Any]:
+        return {"member_id": self.member_id}

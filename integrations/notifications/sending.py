@@ -134,7 +134,7 @@ def _attempt(notice_id: int, holder: str, mailer: _Mailer, at: datetime) -> Fail
             "loan__copy__branch",
             "reservation__book",
             "reservation__branch",
-            "reservation__copy__branch",
+            "reservation__copy",
         )
         .filter(pk=notice_id)
         .first()

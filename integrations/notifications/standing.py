@@ -68,7 +68,7 @@ def _of_reservation(notice: Notice, reservation: Reservation, at: datetime) -> s
     if status != Status.READY or reservation.shelf_until is None or reservation.copy is None:
         return "The copy is no longer set aside."
     if reservation.shelf_until != notice.moment:
-        return f"It is now set aside until {_day(reservation.shelf_until, reservation.copy.branch.time_zone)}."
+        return f"It is now set aside until {_day(reservation.shelf_until, reservation.branch.time_zone)}."
     if reservation.shelf_until < at:
         return "The pick-up time is over."
     return ""

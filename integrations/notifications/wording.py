@@ -117,8 +117,8 @@ def _of_reservation(notice: Notice, reservation: Reservation, language: str) -> 
         return values | {"reason": _reason(_why_ended(reservation), language)}
     copy = reservation.copy
     assert copy is not None  # of one that is ready, by constraint
-    until = day(reservation.shelf_until or notice.moment, copy.branch.time_zone, language)
-    return values | {"branch": copy.branch.name, "barcode": copy.barcode, "shelf_until": until}
+    until = day(reservation.shelf_until or notice.moment, reservation.branch.time_zone, language)
+    return values | {"barcode": copy.barcode, "shelf_until": until}
 
 
 def _why_ended(reservation: Reservation) -> str:

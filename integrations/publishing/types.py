@@ -44,6 +44,10 @@ TYPES: dict[Kind, Type] = {
     Kind.DAMAGED: Type("copy.damaged", "A copy must be repaired.", (BOOK, COPY)),
     Kind.REPAIRED: Type("copy.repaired", "A damaged copy is whole again.", (BOOK, COPY)),
     Kind.WITHDRAWN: Type("copy.withdrawn", "A copy left the library.", (BOOK, COPY)),
+    Kind.TRANSIT: Type(
+        "copy.sent", "A copy is on its way to another branch, home or to a member.", (BOOK, COPY, RESERVATION, MEMBER)
+    ),
+    Kind.RECEIVE: Type("copy.received", "A copy arrived at a branch.", (BOOK, COPY)),
     Kind.MEMBER_ENROLLED: Type("user.created", "Somebody became a member.", (MEMBER,)),
     Kind.MEMBER_EDITED: Type("user.updated", "A member's record changed.", (MEMBER,)),
     Kind.MEMBER_DELETED: Type("user.deleted", "A member left and was forgotten.", (MEMBER,)),
@@ -53,5 +57,9 @@ TYPES: dict[Kind, Type] = {
     Kind.CATEGORY_DELETED: Type("category.deleted", "A category of members was removed.", ()),
     Kind.POLICY_SAVED: Type("policy.saved", "A loan policy was added or changed.", ()),
     Kind.POLICY_DELETED: Type("policy.deleted", "A loan policy was removed.", ()),
+    Kind.PARTNER_SAVED: Type("partner.saved", "A partner library was added or changed.", ()),
+    Kind.PARTNER_DELETED: Type("partner.deleted", "A partner library was removed.", ()),
+    Kind.PARTNER_ASKED: Type("partner.asked", "A partner library is asked to keep a copy, or not to.", (MEMBER,)),
+    Kind.PARTNER_ANSWERED: Type("partner.answered", "A partner library said what became of that.", (MEMBER,)),
     Kind.BOOK_SYNCED: Type("book.synced", "What the other one of two services changed arrived here.", (BOOK,)),
 }

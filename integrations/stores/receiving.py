@@ -42,7 +42,7 @@ from library.bulk import COMING_IN, NOT_ON_SHELF
 from library.models import Book, Copy, Member
 from library.services import BOOK_FIELDS
 from reservations.models import Reservation
-from reservations.services import settle
+from reservations.serving import settle
 from reservations.titles import complete_removal, follow_record
 
 BATCH = 50  # messages in a transaction, whose titles are locked meanwhile

@@ -27,6 +27,9 @@ class SubscriptionAdmin(ReadOnlyAdmin):
     ]  # fmt: skip
     actions: Any = ["resume"]
 
+    def event_filter(self, row: Any) -> dict[str, Any]:
+        return {"record_id": row.pk, "kind__startswith": "webhook."}
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["silent_because"]
 

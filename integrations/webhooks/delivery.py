@@ -22,7 +22,9 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from events.alive import still_alive
 from events.exceptions import DomainError
+from events.heartbeats import beat
 from integrations.webhooks.models import Delivery, Subscription
 from integrations.webhooks.services import record, send
 
@@ -113,10 +115,12 @@ def keep_delivering(stop: threading.Event) -> None:
 
     with ThreadPoolExecutor(THREADS, "webhooks") as threads:
         while not stop.is_set():
+            still_alive()
             if not free.acquire(timeout=IDLE):
                 continue
             taken, pause = None, IDLE
             try:
+                beat("webhooks")
                 taken = Turn.take()
                 if is_failing:
                     logger.info("Webhooks go on.")

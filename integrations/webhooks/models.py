@@ -11,6 +11,8 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import APIKey, Role, Scope, User
+from events.models import Event
+from events.recorded import Recorded
 from integrations.webhooks.signing import new_salt
 
 SCOPE = Scope.CIRCULATION_READ  # that the key of a subscription must be good for
@@ -30,8 +32,12 @@ class SubscriptionQuerySet(models.QuerySet["Subscription"]):
         return self.filter(Q(types=[]) | Q(types__contains=[kind]))
 
 
-class Subscription(models.Model):
+class Subscription(Recorded):
     """An address that is sent messages. One sender at a time is at work for it, `holder` until `held_until`."""
+
+    SAVED, DELETED = Event.Kind.WEBHOOK_SAVED, Event.Kind.WEBHOOK_DELETED
+    SECRETS = ("salt",)
+    UNTOLD = ("failing_since", "old_salt", "rotated_at", "holder", "held_until")
 
     url = models.CharField("URL", max_length=2000)
     types = ArrayField(models.CharField(max_length=40), default=list, blank=True, help_text="Empty: all.")

@@ -7,26 +7,21 @@ environment, redirects, repetition, cookies) happens, and the address that was a
 from __future__ import annotations
 
 import http.client
-import re
-import socket
 import ssl
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult
 
-import certifi
+from django.conf import settings
 
-from integrations.webhooks.addresses import addresses_of, is_allowed
+from integrations.reaching import PORTS, Forbidden, allowed_addresses, cut_off_at, socket_to, split, tls
 
 CONNECT = 3.0  # seconds
 TOTAL = 10.0  # seconds, but for the look-up of the name, which cannot be cut short
 READ = 64 * 1024  # bytes of the answer
 SHOWN = 500  # characters of it
-PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True)
@@ -47,38 +42,14 @@ class Outcome:
         return self.status == 410
 
 
-class _Refused(Exception):
-    """The address is not one that webhooks may go to."""
-
-
-def split(url: str) -> SplitResult:
-    """The parts of a URL that webhooks may have. Raises ValueError, which says what is wrong with it."""
-    if not re.fullmatch(r"[!-\[\]-~]+", url):
-        raise ValueError("Write the URL in ASCII, without spaces and backslashes.")
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        raise ValueError("This is no URL.") from None
-    if parts.scheme not in PORTS:
-        raise ValueError("The URL begins with https:// or http://.")
-    if not parts.hostname or port == 0:
-        raise ValueError("This is no URL.")
-    if "@" in parts.netloc:
-        raise ValueError("Name and password do not belong in the URL: messages are signed.")
-    if "#" in url:
-        raise ValueError("What follows a # would not be sent.")
-    return parts
-
-
 def post(url: str, body: bytes, headers: Mapping[str, str]) -> Outcome:
     """Send the body and read the beginning of the answer. Never raises for what the other side does."""
     began = time.monotonic()
     status, answer, error = None, "", ""
     try:
         status, answer, error = _posted(split(url), body, headers, began + TOTAL)
-    except _Refused as refusal:
-        error = str(refusal)
+    except Forbidden as refusal:
+        error = f"{refusal}, nor in one of WEBHOOK_NETWORKS."
     except TimeoutError:
         error = f"It took longer than {CONNECT:g} seconds to connect to it."
     except ssl.SSLError as problem:
@@ -97,7 +68,7 @@ def post(url: str, body: bytes, headers: Mapping[str, str]) -> Outcome:
 
 
 def _posted(parts: SplitResult, body: bytes, headers: Mapping[str, str], deadline: float) -> tuple[int, str, str]:
-    with _connected(parts, deadline) as connection, _cut_off_at(deadline, connection.sock) as is_cut:
+    with _connected(parts, deadline) as connection, cut_off_at(deadline, connection.sock) as is_cut:
         target = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
         connection.request("POST", target, body=body, headers=dict(headers))
         response = connection.getresponse()
@@ -125,60 +96,19 @@ def _connected(parts: SplitResult, deadline: float) -> Iterator[http.client.HTTP
     host, port = parts.hostname or "", parts.port or PORTS[parts.scheme]
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(host, port)
-    connection.sock = _socket_to(host, port)
+    addresses = allowed_addresses(host, port, settings.WEBHOOK_NETWORKS)
+    connection.sock = socket_to(addresses, port, time.monotonic() + CONNECT)
     try:
         connection.sock.settimeout(TOTAL)
         if parts.scheme == "https":
-            connection.sock = tls = _tls().wrap_socket(
+            connection.sock = secure = tls().wrap_socket(
                 connection.sock, server_hostname=host, do_handshake_on_connect=False
             )
-            with _cut_off_at(deadline, tls):
-                tls.do_handshake()
+            with cut_off_at(deadline, secure):
+                secure.do_handshake()
         yield connection
     finally:
         connection.close()
-
-
-def _socket_to(host: str, port: int) -> socket.socket:
-    """Connected to the first address that may be connected to and answers. Raises _Refused or OSError."""
-    allowed = [address for address in addresses_of(host, port) if is_allowed(address)]
-    if not allowed:
-        raise _Refused(f"{host} is not on the public internet, nor in one of WEBHOOK_NETWORKS.")
-    give_up = time.monotonic() + CONNECT
-    for address in allowed:
-        try:
-            return socket.create_connection((address, port), timeout=max(0.1, give_up - time.monotonic()))
-        except OSError:
-            if address == allowed[-1] or time.monotonic() >= give_up:
-                raise
-    raise AssertionError("unreachable")
-
-
-@contextmanager
-def _cut_off_at(deadline: float, connected: socket.socket) -> Iterator[threading.Event]:
-    """Ends the connection at that moment, whatever it is doing: a time limit of a socket begins anew with each byte."""
-    is_cut = threading.Event()
-
-    def cut() -> None:
-        is_cut.set()
-        with suppress(OSError):
-            socket.socket.shutdown(connected, socket.SHUT_RDWR)  # not that of TLS, which others are using
-
-    timer = threading.Timer(max(0.0, deadline - time.monotonic()), cut)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield is_cut
-    finally:
-        timer.cancel()
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    """Trusts whom the machine trusts, such as the library's own authority, and whom browsers do."""
-    context = ssl.create_default_context()
-    context.load_verify_locations(certifi.where())
-    return context
 
 
 def _storable(text: str, length: int) -> str:

@@ -75,7 +75,9 @@ def rotate_secret(*, webhook_id: int, within: QuerySet[Subscription], at: dateti
 def unsubscribe(*, webhook_id: int, within: QuerySet[Subscription]) -> Subscription:
     """End a subscription, with its deliveries. Raises WebhookNotFound."""
     found = _locked(webhook_id, within)
-    Subscription.objects.filter(pk=found.pk).delete()
+    number = found.pk
+    found.delete()
+    found.pk = number
     return found
 
 
@@ -229,7 +231,7 @@ def _put_off(delivery: Delivery, at: datetime, *, is_gone: bool) -> None:
     if is_gone or delivery.attempts > len(RETRIES):
         delivery.state, delivery.due_at = Delivery.State.FAILED, None
     else:
-        delivery.due_at = at + RETRIES[delivery.attempts - 1] * random.uniform(1.0, 1.1)
+        delivery.due_at = at + RETRIES[delivery.attempts - 1] * random.uniform(1.0, 1.1)  # nosec B311  # chance, not secrecy
 
 
 def forget_old_deliveries(*, at: datetime) -> int:

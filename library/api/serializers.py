@@ -9,9 +9,9 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from library import isbn
-from library.exceptions import NO_OVERRIDE, Override
+from library.exceptions import NO_OVERRIDE, BranchNotFound, Override
 from library.models import BARCODE, Copy, Member
-from library.services import split_name
+from library.services import branch_named, split_name
 from rest.serializers import Moment, StrictSerializer, Text, WholeNumber, shown
 
 
@@ -59,6 +59,7 @@ class OverrideInput(StrictSerializer):
     override_reason = Text(required=False, max_length=300, help_text="Why. It is kept with the event.")
 
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
+        data = super().validate(data)
         codes, reason = data.pop("override", []), data.pop("override_reason", "")
         if codes and not reason:
             raise serializers.ValidationError({"override_reason": "Say why you override."}, code="required")
@@ -84,17 +85,49 @@ def copy_data(copy: Copy, *, for_staff: bool) -> dict[str, Any]:
     return data
 
 
-class CopyEdit(StrictSerializer):
-    barcode = Barcode(required=False)
-    branch = Text(required=False, max_length=120)
+class BranchName(Text):
+    """A branch by its name, in any case; the branch afterwards."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=120, **kwargs)
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        name = super().run_validation(data)
+        try:
+            return branch_named(name)
+        except BranchNotFound as error:
+            raise serializers.ValidationError(error.message, code="does_not_exist") from error
 
 
-class CopiesInput(StrictSerializer):
-    count = WholeNumber(required=False, min_value=1, max_value=100)
-    barcodes = serializers.ListField(child=Barcode(), required=False, min_length=1, max_length=100)
-    branch = Text(required=False, max_length=120)
+def as_branch(data: dict[str, Any]) -> dict[str, Any]:
+    """What was asked, with a `library` as its `branch`. Raises ValidationError for both."""
+    if "library" not in data:
+        return data
+    if "branch" in data:
+        raise serializers.ValidationError({"library": "Give either a branch or a library: they mean the same."})
+    return {name: value for name, value in data.items() if name != "library"} | {"branch": data["library"]}
+
+
+class PlaceInput(StrictSerializer):
+    """Where: `branch`, or `library`, which means the same."""
+
+    branch = BranchName(required=False)
+    library = BranchName(required=False, help_text="Another word for `branch`.")
 
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
+        return as_branch(super().validate(data))
+
+
+class CopyEdit(PlaceInput):
+    barcode = Barcode(required=False)
+
+
+class CopiesInput(PlaceInput):
+    count = WholeNumber(required=False, min_value=1, max_value=100)
+    barcodes = serializers.ListField(child=Barcode(), required=False, min_length=1, max_length=100)
+
+    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
+        data = super().validate(data)
         if "count" in data and "barcodes" in data:
             raise serializers.ValidationError({"count": "Give either a count or barcodes."})
         barcodes = data.get("barcodes", [])

@@ -16,7 +16,7 @@ from library.api.operations import OperationView
 from library.api.serializers import CopiesInput, CopyOut, copy_data
 from library.exceptions import BookNotFound
 from library.models import UNKNOWN_YEAR, Book, Copy
-from library.services import add_title, book_revision, branch_named
+from library.services import add_title, book_revision
 from reservations import availability, titles
 from reservations.api.serializers import (
     AvailabilityOut,
@@ -28,6 +28,7 @@ from reservations.api.serializers import (
     NewBookInput,
     book_data,
 )
+from rest import replica
 from rest.answers import Answer
 from rest.pagination import Orderings, Page, PageRequest, page_data, paginate
 from rest.schema import endpoint, page_of, page_query
@@ -86,9 +87,7 @@ class BookList(OperationView):
 
 def add(view: OperationView) -> HttpResponseBase:
     """Add the title that a request describes."""
-    fields = view.parsed(NewBookInput)
-    fields["branch"] = branch_named(fields.get("branch"))
-    return view.perform(add_title, _added, would="add", at=timezone.now(), **fields)
+    return view.perform(add_title, _added, would="add", at=timezone.now(), **view.parsed(NewBookInput))
 
 
 def page_asked(request: Request, asked: dict[str, Any]) -> PageRequest:
@@ -108,6 +107,10 @@ def _orderings(asked: dict[str, Any]) -> Orderings:
 
 
 def _catalogue_page(asked: dict[str, Any], page: PageRequest) -> dict[str, Any]:
+    return replica.read(lambda: _catalogue_read(asked, page))
+
+
+def _catalogue_read(asked: dict[str, Any], page: PageRequest) -> dict[str, Any]:
     found = page_of_titles(Book.objects.held(), asked, page)
     return {
         "rows": written(CatalogueOut, found.rows),
@@ -220,19 +223,6 @@ def availability_data(numbers: availability.Availability) -> dict[str, Any]:
     return {name: data[name] for name in AVAILABILITY}
 
 
-class BookAvailability(OperationView):
-    tag = "catalogue"
-
-    @endpoint(
-        name="books_availability",
-        summary="How many copies of a title are where",
-        answers={200: AvailabilityOut},
-        refusals=["BOOK_NOT_FOUND"],
-    )
-    def get(self, request: Request, book_id: int) -> Answer:
-        return Answer(availability_data(availability.of(book_id)))
-
-
 COPY_ORDERINGS: Orderings = {"id": F("pk"), "barcode": F("barcode")}
 
 
@@ -266,7 +256,6 @@ class BookCopies(OperationView):
     )
     def post(self, request: Request, book_id: int) -> HttpResponseBase:
         asked = self.parsed(CopiesInput)
-        asked["branch"] = branch_named(asked.get("branch"))
         return self.perform(titles.add_copies, _copies_added, would="add", at=timezone.now(), book_id=book_id, **asked)
 
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from django.utils import timezone
 from rest_framework import serializers
 
-from library.api.serializers import Isbn, OverrideInput
+from library.api.serializers import BranchName, Isbn, OverrideInput, PlaceInput, as_branch
 from library.models import Book, Branch
 from library.services import branch_named
 from reservations import availability
@@ -54,9 +54,9 @@ class BookInput(StrictSerializer):
     in_circulation = YesNo(default=True)
 
 
-class NewBookInput(BookInput):
+class NewBookInput(BookInput, PlaceInput):
     copies = WholeNumber(min_value=0, max_value=100, default=1)
-    branch = Text(max_length=120, required=False, help_text="Where the copies stand; the main library by default.")
+    branch = BranchName(required=False, help_text="Where the copies stand; the main library by default.")
 
 
 class BookQuery(serializers.Serializer[Any]):
@@ -80,6 +80,10 @@ class BookQuery(serializers.Serializer[Any]):
         help_text="`true`: a copy can be borrowed now. The default of a public service that has an admin's beside it.",
     )
     branch = serializers.CharField(required=False, max_length=120, help_text="Copies of this branch count.")
+    library = serializers.CharField(required=False, max_length=120, help_text="Another word for `branch`.")
+
+    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
+        return as_branch(data)
 
 
 class CatalogueQuery(BookQuery):
@@ -141,6 +145,8 @@ class ReservationOut(serializers.Serializer[Reservation]):
         numbers = self.context["numbers"].get(reservation.book_id)
         if numbers is None or reservation.position is None:
             return None
+        if reservation.position and reservation.copy_id is not None:
+            return None  # on its way: the loans tell nothing of that
         return availability.wait_at(reservation.position, numbers, at=timezone.now())
 
 
@@ -176,17 +182,16 @@ class ForMemberInput(OverrideInput):
         return None if member_id is None else Branch.objects.filter(members=member_id).first()
 
 
-class ReservationInput(ForMemberInput):
+class ReservationInput(ForMemberInput, PlaceInput):
     book_id = Identifier()
     needed_by = Moment(required=False, help_text="Of no use afterwards. Without a zone it is the branch's time.")
-    branch = Text(required=False, max_length=120, help_text="Where to pick it up; the member's branch by default.")
+    branch = BranchName(required=False, help_text="Where to pick it up; the member's branch by default.")
 
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
         data = super().validate(data)
-        branch = branch_named(data["branch"]) if "branch" in data else None
-        data["branch"] = branch
         if "needed_by" in data:
-            data["needed_by"] = in_zone_of(branch or self.branch_of_member(data), data["needed_by"])
+            branch = data.get("branch") or self.branch_of_member(data)
+            data["needed_by"] = in_zone_of(branch, data["needed_by"])
             if data["needed_by"] <= timezone.now():
                 raise serializers.ValidationError({"needed_by": "This moment has passed."}, code="past")
         return data

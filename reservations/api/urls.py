@@ -7,7 +7,6 @@ from reservations.api import books, views
 urlpatterns = [
     path("books/", books.BookList.as_view()),
     path("books/<id:book_id>/", books.BookDetail.as_view()),
-    path("books/<id:book_id>/availability/", books.BookAvailability.as_view()),
     path("books/<id:book_id>/copies/", books.BookCopies.as_view()),
     path("books/<id:book_id>/queue/", views.Queue.as_view()),
     path("members/<id:member_id>/reservations/", views.MemberReservations.as_view()),

@@ -116,6 +116,8 @@ def reserved(reservation: Reservation) -> Answer:
     [data] = reservation_data([reservation], cached=False)
     assert reservation.member is not None
     place = f"place {data['position']} in the line" if data["position"] else "and a copy is set aside"
+    if data["position"] and reservation.copy_id is not None:
+        place = f"and a copy will be sent to {data['branch']}"
     message = f"“{data['title']}” reserved for {reservation.member.name}, {place}."
     return Answer(data, message, status=201, headers={"Location": f"/api/reservations/{reservation.pk}/"})
 

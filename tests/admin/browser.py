@@ -1,5 +1,7 @@
 """What a browser does with the admin's pages: opens them, sends their forms back, chooses actions."""
 
+import re
+
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import Model
 from django.test import Client
@@ -24,6 +26,15 @@ def errors(response) -> dict[str, list[str]]:
     return dict(response.context["adminform"].form.errors)
 
 
+def own_scripts(response) -> list[str]:
+    """What a page would run of itself, and browsers do not: our Content-Security-Policy lets them run files only."""
+    if response.streaming or "script-src" in response["Content-Security-Policy"]:
+        return []
+    text = response.content.decode()
+    written = re.findall(r"<script(?![^>]*(?: src=|type=\"application/json\"))[^>]*>", text)
+    return written + re.findall(r"<[a-z]+[^<>]* on[a-z]+=[^<>]*>", text)
+
+
 class Browser:
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -31,6 +42,7 @@ class Browser:
     def open(self, url: str, **query):
         response = self.client.get(url, query)
         assert response.status_code == 200
+        assert own_scripts(response) == []
         return response
 
     def typed(self, url: str, **query) -> dict[str, object]:

@@ -4,8 +4,8 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 
-from accounts.models import User
 from tests.admin.browser import Browser
+from tests.factories import UserFactory
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +21,7 @@ def _static_files_uncollected(settings):
 
 @pytest.fixture
 def librarian(db):
-    return User.objects.create_superuser("librarian")
+    return UserFactory(admin=True, username="librarian")
 
 
 @pytest.fixture

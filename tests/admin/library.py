@@ -6,9 +6,11 @@ from django.db.models import Model
 
 from accounts.models import APIKey, FailedSignIn, User
 from circulation.models import CirculationEvent, DayFigures, Job, JobChunk, JobFile, Loan
-from events.models import Consumer, Event, FailedMessage, PendingEvent, Publication, Relay, StoredAnswer
+from events.models import Consumer, Event, FailedMessage, Heartbeat, PendingEvent, Publication, Relay, StoredAnswer
+from integrations.logbook.models import Entry
 from integrations.notifications.kinds import Kind
 from integrations.notifications.models import Notice, NoticeTemplate, Preferences, new_notice
+from integrations.partners.models import Partner, PartnerReservation, Reader
 from integrations.webhooks.models import Delivery, Subscription
 from library.models import Book, Branch, Copy, LoanPolicy, Member, MemberCategory
 from library.services import add_title, enrol
@@ -22,6 +24,7 @@ from tests.factories import (
     LoanFactory,
     LoanPolicyFactory,
     MemberCategoryFactory,
+    PartnerReservationFactory,
     ReservationFactory,
     UserFactory,
     WebhookFactory,
@@ -37,6 +40,7 @@ MODELS = [
     Relay,
     Consumer,
     FailedMessage,
+    Heartbeat,
     StoredAnswer,
     Book,
     Branch,
@@ -56,8 +60,24 @@ MODELS = [
     Notice,
     NoticeTemplate,
     Preferences,
+    Partner,
+    PartnerReservation,
+    Reader,
+    Entry,
 ]
-ADDED_BY_HAND = [User, APIKey, Book, Branch, Copy, LoanPolicy, Member, MemberCategory, NoticeTemplate, Preferences]
+ADDED_BY_HAND = [
+    User,
+    APIKey,
+    Book,
+    Branch,
+    Copy,
+    LoanPolicy,
+    Member,
+    MemberCategory,
+    NoticeTemplate,
+    Preferences,
+    Partner,
+]
 
 
 def stock(count: int = 1) -> None:
@@ -75,6 +95,7 @@ def stock(count: int = 1) -> None:
         )
         Relay.objects.create()
         Publication.objects.create(position=Publication.objects.count(), event=Event.objects.latest("pk"))
+        Heartbeat.objects.create(name=f"process {Heartbeat.objects.count()}", at=NOW)
         Consumer.objects.create(group=f"group {Consumer.objects.count()}", position=1)
         FailedMessage.objects.create(
             group="group", position=FailedMessage.objects.count(), message={"id": 1}, error="ValueError", failed_at=NOW
@@ -89,6 +110,9 @@ def stock(count: int = 1) -> None:
         Preferences.objects.create(member=loan.member, language="ar", unwanted=["returned"])
         language = f"x{NoticeTemplate.objects.count()}"
         NoticeTemplate.objects.create(kind=Kind.READY, language=language, subject="Ready", text="Ready", html="Ready")
+        kept = PartnerReservationFactory()
+        Reader.objects.create(partner=kept.partner, member=kept.member, remote_id=1)
+        Entry.objects.create(at=NOW, level=Entry.Level.WARNING, logger="events.redis", message="Redis does not answer.")
         key = f"{StoredAnswer.objects.count()}"
         StoredAnswer.objects.create(caller="open desk", key=key, fingerprint="", status=201, body=b"the secret answer")
 

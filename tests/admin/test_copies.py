@@ -187,7 +187,7 @@ def test_a_copy_that_is_back_goes_to_the_shelf(desk, action, before):
 
     response = desk.act(action, copy)
 
-    assert told(response) == ["Copy A1 is now available. Put it on the shelf."]
+    assert told(response) == ["Copy A1 came in. Put it back on the shelf."]
 
 
 def test_a_copy_that_is_back_goes_to_the_line_first(desk):
@@ -196,7 +196,7 @@ def test_a_copy_that_is_back_goes_to_the_line_first(desk):
 
     response = desk.act("mark_found", copy)
 
-    assert told(response) == [f"Put copy A1 on the hold shelf for {reservation.member.name}."]
+    assert told(response) == [f"Copy A1 came in. Put it on the hold shelf for {reservation.member.name}."]
 
 
 def test_a_lost_copy_ends_its_loan(desk):

@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
 from accounts.models import APIKey, User
 from circulation.models import Loan
@@ -26,7 +27,17 @@ from tests.factories import (
 
 pytestmark = pytest.mark.django_db
 
-OUR_APPS = ("accounts", "events", "library", "reservations", "circulation", "webhooks", "notifications")
+OUR_APPS = (
+    "accounts",
+    "events",
+    "library",
+    "reservations",
+    "circulation",
+    "webhooks",
+    "notifications",
+    "partners",
+    "logbook",
+)
 HOSTILE = "<script>alert('read me')</script>"
 
 models = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
@@ -63,6 +74,16 @@ def test_every_row_has_a_page(desk, model):
     stock()
 
     desk.open(change_page(row_of(model)))
+
+
+@pytest.mark.parametrize("model", [PeriodicTask, CrontabSchedule, IntervalSchedule])
+def test_the_pages_of_the_schedule_open(desk, model):
+    every = IntervalSchedule.objects.create(every=1, period="hours")
+    PeriodicTask.objects.create(name="x", task="events.tasks.forget", interval=every)
+    CrontabSchedule.objects.create()
+
+    desk.open(page(model))
+    desk.open(change_page(model.objects.last()))
 
 
 @models

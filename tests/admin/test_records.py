@@ -279,7 +279,12 @@ def test_a_branch_that_is_renamed_leaves_an_event_with_who_did_it(desk, libraria
     desk.save(change_page(branch), name="Port")
 
     event = Event.objects.get(kind="branch.saved")
-    assert event.payload == {"record": branch.pk, "name": "Port", "changed": ["name"]}
+    assert event.payload == {
+        "record": branch.pk,
+        "name": "Port",
+        "changed": ["name"],
+        "changes": {"name": ["Harbour", "Port"]},
+    }
     assert event.actor_id == librarian.pk
 
 

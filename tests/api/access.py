@@ -9,6 +9,7 @@ _OURS = {
     "{member_id}": "{member}",
     "{loan_id}": "{loan}",
     "{reservation_id}": "{reservation}",
+    "{partner_reservation_id}": "{partner_reservation}",
     "{key_id}": "{key}",
     "{webhook_id}": "{webhook}",
     "{job_id}": "{job}",

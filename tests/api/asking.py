@@ -80,10 +80,15 @@ def message_of(response):
 
 
 def error_of(response, status, code):
-    """The details of an error, whose envelope is exact."""
+    """The details of an error, whose envelope is exact. DAIA has a form of its own, in which there are none."""
     assert response.status_code == status, response.content
-    assert response["Content-Type"] == "application/json"
     body = response.json()
+    if response.has_header("X-DAIA-Version"):
+        assert response["Content-Type"] == "application/json; charset=utf-8"
+        assert list(body) == ["error", "code", "error_description"]
+        assert body["code"] == status
+        return None
+    assert response["Content-Type"] == "application/json"
     assert list(body) == ["success", "error"]
     assert body["success"] is False
     error = body["error"]

@@ -6,10 +6,12 @@ from django.test import TestCase
 from rest_framework.test import APIClient
 
 from tests.factories import (
+    NOW,
     JobFactory,
     KeyFactory,
     LoanFactory,
     MemberFactory,
+    PartnerReservationFactory,
     ReservationFactory,
     UserFactory,
     WebhookFactory,
@@ -74,4 +76,5 @@ def world(librarian):
         "key": KeyFactory(owner=librarian).pk,
         "job": JobFactory(over=True, asked_by=librarian).pk,
         "webhook": WebhookFactory().pk,
+        "partner_reservation": PartnerReservationFactory(state="cancelled", ended_at=NOW, next_try_at=None).pk,
     }

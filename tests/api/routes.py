@@ -24,12 +24,14 @@ ROUTES = {
     "/api/books/{book}/copies/": {"GET", "POST"},
     "/api/books/{book}/queue/": {"GET"},
     "/api/copies/{barcode}/": {"GET", "PATCH"},
+    "/api/copies/{barcode}/receive/": {"POST"},
     "/api/copies/{barcode}/mark-lost/": {"POST"},
     "/api/copies/{barcode}/mark-missing/": {"POST"},
     "/api/copies/{barcode}/mark-found/": {"POST"},
     "/api/copies/{barcode}/mark-damaged/": {"POST"},
     "/api/copies/{barcode}/repair/": {"POST"},
     "/api/copies/{barcode}/withdraw/": {"POST"},
+    "/api/branches/": {"GET"},
     "/api/members/": {"GET", "POST"},
     "/api/members/{member}/": {"GET", "PUT", "PATCH", "DELETE"},
     "/api/members/{member}/loans/": {"GET"},
@@ -79,9 +81,14 @@ ROUTES = {
     "/api/reservations/reserve/": {"POST"},
     "/api/reservations/{reservation}/return_book/": {"POST"},
     "/reserve/": {"POST"},
+    "/api/partner-reservations/": {"GET"},
+    "/api/partner-reservations/{partner_reservation}/": {"GET"},
+    "/api/partner-reservations/{partner_reservation}/cancel/": {"POST"},
     "/status/{book}/": {"GET"},
+    "/daia/": {"GET"},
 }
 STREAM = "/api/books/{book}/availability/stream/"  # its events come from a process of their own
+DAIA = "/daia/"  # without a question it has no answer: tests/daia
 UPLOADS = {"/api/imports/"}  # what they are sent is a form with files: tests/jobs
 FILES = {"/api/jobs/{job}/result/", "/api/jobs/{job}/errors/"}  # what they answer is a file
 LISTS = [
@@ -98,6 +105,7 @@ LISTS = [
     "/api/circulation/events/",
     "/api/loans/",
     "/api/reservations/",
+    "/api/partner-reservations/",
     "/api/jobs/",
     "/api/webhooks/",
     "/api/webhooks/{webhook}/deliveries/",
@@ -113,6 +121,5 @@ LISTS = [
 
 def nowhere(route):
     """The route with ids of nothing."""
-    return route.format(
-        key=4711, webhook=4711, job=4711, book=4711, member=4711, loan=4711, reservation=4711, barcode="4711-1"
-    )
+    ids = ("key", "webhook", "job", "book", "member", "loan", "reservation", "partner_reservation")
+    return route.format(**dict.fromkeys(ids, 4711), barcode="4711-1")

@@ -11,10 +11,12 @@ from tests.api.conftest import Client
 from tests.api.routes import ROUTES, nowhere
 from tests.api.signing import signed_in, with_key
 from tests.factories import (
+    NOW,
     JobFactory,
     KeyFactory,
     LoanFactory,
     MemberFactory,
+    PartnerReservationFactory,
     ReservationFactory,
     UserFactory,
     WebhookFactory,
@@ -22,7 +24,7 @@ from tests.factories import (
 
 pytestmark = pytest.mark.django_db
 
-NOWHERE = "^(api|reserve|status)/"  # the route of what no other matches
+NOWHERE = "^(api|reserve|status|daia)/"  # the route of what no other matches
 METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
 DOCUMENTS = {"/api/schema/", "/api/docs/", "/api/redoc/"}
 every_row = pytest.mark.parametrize(
@@ -57,6 +59,9 @@ def everywhere(ada):
         "key": KeyFactory(owner=UserFactory(staff=True)).pk,
         "job": JobFactory(over=True).pk,
         "webhook": WebhookFactory().pk,
+        "partner_reservation": PartnerReservationFactory(
+            member=ada, state="cancelled", ended_at=NOW, next_try_at=None
+        ).pk,
     }
 
 
@@ -97,7 +102,7 @@ def test_what_is_elsewhere_is_known():
     beside = {route for route, _ in patterns(get_resolver()) if not route.startswith(("api/", "admin/", NOWHERE))}
 
     assert (beside | {"admin/"}) - {route for route, _ in ACCESS} == set(ELSEWHERE)
-    assert beside & {route for route, _ in ACCESS} == {"reserve/", "status/<id:book_id>/"}
+    assert beside & {route for route, _ in ACCESS} == {"reserve/", "status/<id:book_id>/", "daia/"}
 
 
 def test_every_row_says_what_there_is_to_say():
@@ -111,7 +116,7 @@ def test_every_row_says_what_there_is_to_say():
 
 # Who may do what, once more and by hand: a slip in the table must not go through every test that believes it.
 PUBLIC = """
-GET / GET schema/ GET docs/ GET redoc/ GET books/ GET books/{book}/ GET books/{book}/availability/
+GET / GET branches/ GET schema/ GET docs/ GET redoc/ GET books/ GET books/{book}/ GET books/{book}/availability/
 GET books/{book}/availability/stream/ GET books/{book}/copies/ GET copies/{barcode}/ POST register/ POST users/
 POST token/ POST token/refresh/ POST token/verify/ POST token/blacklist/
 """
@@ -125,6 +130,8 @@ POST reservations/{reservation}/cancel/ POST reservations/{reservation}/suspend/
 POST reservations/{reservation}/resume/ POST reservations/{reservation}/fulfill/
 POST borrow/ POST return/ GET users/{member}/borrowed/ PUT books/borrow/
 POST reservations/reserve/ POST reservations/{reservation}/return_book/
+GET partner-reservations/ GET partner-reservations/{partner_reservation}/
+POST partner-reservations/{partner_reservation}/cancel/
 """
 ADMINS = """
 POST exports/ POST anonymisations/
@@ -140,7 +147,8 @@ def by_hand(text):
 
 def test_the_table_is_what_was_promised():
     assert {row for row, rule in RULES.items() if rule.who == "anyone"} == by_hand(PUBLIC) | {
-        ("/status/{book}/", "GET")
+        ("/status/{book}/", "GET"),
+        ("/daia/", "GET"),
     }
     assert {row for row, rule in RULES.items() if rule.who in ("own", "account")} == by_hand(MEMBERS) | {
         ("/reserve/", "POST")
@@ -309,12 +317,13 @@ def test_a_presented_credential_decides_at_an_open_desk_too(ada, everywhere, rou
 def test_a_key_is_good_for_its_scopes_and_nothing_else(everywhere, route, method):
     rule = rule_of(route, method)
     admin = MemberFactory(user=UserFactory(admin=True)).user
-    before = everything()
-
     good = {scope for scope in Scope.values if rule.scope == "any" or scope in rule.scopes}
     others = [scope for scope in Scope.values if scope not in good]
-    for scopes in [[scope] for scope in others] + [others] * bool(others):
-        error_of(asked(with_key(admin, *scopes), method, route, everywhere), 403, "PERMISSION_DENIED")
+    useless = [with_key(admin, *scopes) for scopes in [[scope] for scope in others] + [others] * bool(others)]
+    before = everything()
+
+    for client in useless:
+        error_of(asked(client, method, route, everywhere), 403, "PERMISSION_DENIED")
     assert everything() == before
     for scope in good:
         assert may_pass(asked(with_key(admin, scope), method, route, everywhere))

@@ -198,7 +198,10 @@ def test_changing_a_title_leaves_the_rest(api):
 
     assert (data["title"], data["author"], data["publisher"]) == ("Emma", "Jane Austen", "Oxford")
     event = Event.objects.get()
-    assert (event.kind, event.payload) == ("book.edited", {"changed": ["publisher"], "in_circulation": True})
+    assert (event.kind, event.payload) == (
+        "book.edited",
+        {"changed": ["publisher"], "changes": {"publisher": ["Penguin", "Oxford"]}, "in_circulation": True},
+    )
 
 
 def test_changing_nothing_changes_nothing(api):

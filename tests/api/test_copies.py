@@ -165,7 +165,14 @@ def test_a_copy_changes_its_barcode_and_branch(api):
     assert message_of(response) == "Copy new saved."
     error_of(api.get("/api/copies/old/"), 404, "COPY_NOT_FOUND")
     event = Event.objects.get()
-    assert (event.kind, event.copy_id, event.payload) == ("copy.edited", copy.pk, {"changed": ["barcode", "branch"]})
+    assert (event.kind, event.copy_id, event.payload) == (
+        "copy.edited",
+        copy.pk,
+        {
+            "changed": ["branch", "barcode"],
+            "changes": {"branch": ["Main Library", "Ostend"], "barcode": ["old", "new"]},
+        },
+    )
 
 
 def test_a_copy_cannot_take_the_barcode_of_another(api):
@@ -187,18 +194,18 @@ def test_what_becomes_of_a_copy_is_not_edited(api):
 
 
 @pytest.mark.parametrize(
-    ("action", "state", "becomes", "kind", "label"),
+    ("action", "state", "becomes", "kind", "told"),
     [
-        ("mark-lost", None, "lost", "lost", "lost"),
-        ("mark-missing", None, "missing", "missing", "missing"),
-        ("mark-damaged", None, "damaged", "damaged", "damaged"),
-        ("withdraw", None, "withdrawn", "withdrawn", "withdrawn"),
-        ("mark-found", "lost", "available", "found", "available"),
-        ("mark-found", "missing", "available", "found", "available"),
-        ("repair", "damaged", "available", "repaired", "available"),
+        ("mark-lost", None, "lost", "lost", "is now lost."),
+        ("mark-missing", None, "missing", "missing", "is now missing."),
+        ("mark-damaged", None, "damaged", "damaged", "is now damaged."),
+        ("withdraw", None, "withdrawn", "withdrawn", "is now withdrawn."),
+        ("mark-found", "lost", "available", "found", "came in. Put it back on the shelf."),
+        ("mark-found", "missing", "available", "found", "came in. Put it back on the shelf."),
+        ("repair", "damaged", "available", "repaired", "came in. Put it back on the shelf."),
     ],
 )
-def test_a_copy_moves(api, action, state, becomes, kind, label):
+def test_a_copy_moves(api, action, state, becomes, kind, told):
     copy = CopyFactory(**({state: True} if state else {}))
 
     response = api.post(f"/api/copies/{copy.barcode}/{action}/")
@@ -208,7 +215,7 @@ def test_a_copy_moves(api, action, state, becomes, kind, label):
     assert set(data["copy"]) == COPY
     assert data["copy"]["status"] == becomes
     assert data["next"] == ({"action": "shelve"} if becomes == "available" else None)
-    assert message_of(response) == f"Copy {copy.barcode} is now {label}."
+    assert message_of(response) == f"Copy {copy.barcode} {told}"
     assert Event.objects.get().kind == kind
 
 
@@ -247,7 +254,7 @@ def test_a_copy_that_is_back_goes_to_the_line(api):
     assert data["next"]["action"] == "hold"
     assert set(data["next"]["reservation"]) == RESERVATION
     assert (data["next"]["reservation"]["id"], data["next"]["reservation"]["position"]) == (waiting.pk, 0)
-    assert message_of(response) == f"Put copy {copy.barcode} on the hold shelf for Grace Hopper."
+    assert message_of(response) == f"Copy {copy.barcode} came in. Put it on the hold shelf for Grace Hopper."
 
 
 @pytest.mark.parametrize("action", ["mark-missing", "mark-damaged", "withdraw"])

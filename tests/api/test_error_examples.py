@@ -16,7 +16,7 @@ from events.operations import Key
 from library.models import Book
 from tests.api.asking import open_loan, raw
 from tests.api.conftest import Client
-from tests.factories import BookFactory, CopyFactory, LoanFactory, MemberFactory, ReservationFactory
+from tests.factories import BookFactory, CopyFactory, LoanFactory, MemberFactory, PartnerFactory, ReservationFactory
 
 # What clients may rely on, by status.
 TABLE = {
@@ -28,13 +28,13 @@ TABLE = {
     406: "NOT_ACCEPTABLE",
     409: "COPY_ON_LOAN COPY_HELD_FOR_OTHER NO_COPY_AVAILABLE COPY_AVAILABLE COPY_NOT_ON_LOAN ALREADY_BORROWED "
     "RESERVATION_EXISTS RESERVATION_CLOSED QUEUE_EMPTY NO_COPY_TO_FULFILL BOOK_HAS_OPEN_LOANS MEMBER_HAS_OPEN_LOANS "
-    "DUPLICATE STALE_QUEUE IDEMPOTENCY_IN_PROGRESS",
+    "DUPLICATE STALE_QUEUE IDEMPOTENCY_IN_PROGRESS PARTNER_REFUSED",
     412: "STALE_VERSION",
     413: "PAYLOAD_TOO_LARGE",
     415: "UNSUPPORTED_MEDIA_TYPE",
     422: "MEMBER_BLOCKED MEMBER_EXPIRED MEMBER_HAS_OVERDUE LOAN_LIMIT_REACHED LOAN_TOO_LONG RESERVATION_LIMIT_REACHED "
     "RENEWAL_LIMIT_REACHED RENEWAL_BLOCKED_BY_RESERVATION COPY_NOT_CIRCULATING INVALID_TRANSITION "
-    "IDEMPOTENCY_KEY_REUSED",
+    "IDEMPOTENCY_KEY_REUSED INVALID_REQUEST PARTNER_CANNOT_RESERVE PARTNER_UNKNOWN_TITLE",
     429: "THROTTLED",
     503: "BUSY DATABASE_UNAVAILABLE",
 }
@@ -192,6 +192,12 @@ def throttled(api):
     return answer
 
 
+def reserving(book, partner):
+    until = (timezone.now() + timedelta(days=9)).isoformat()
+    body = {"member_id": ada().pk, "book_id": book.pk, "library": partner.name, "reserved_until": until}
+    return "/api/reservations/reserve/", body
+
+
 PROVOKED = {
     "MALFORMED_JSON": lambda api: raw(api, "POST", CHECKOUT, "x"),
     "VALIDATION_ERROR": lambda api: api.post(CHECKOUT, {"book_id": 1}),
@@ -240,9 +246,13 @@ PROVOKED = {
     "COPY_NOT_CIRCULATING": lambda api: api.post(*taking(ada(), book_id=middlemarch(in_circulation=False).pk)),
     "INVALID_TRANSITION": lambda api: api.post(f"/api/copies/{copy_1_1().barcode}/repair/"),
     "IDEMPOTENCY_KEY_REUSED": key_reused,
+    "PARTNER_CANNOT_RESERVE": lambda api: api.post(
+        *reserving(middlemarch(isbn="9780141439549"), PartnerFactory(name="Hillside Library", protocol="daia"))
+    ),
+    "PARTNER_UNKNOWN_TITLE": lambda api: api.post(*reserving(middlemarch(), PartnerFactory(name="Riverside Library"))),
 }
-# Those tested elsewhere: below, and in test_health.py.
-ELSEWHERE = {"BUSY", "IDEMPOTENCY_IN_PROGRESS", "DATABASE_UNAVAILABLE"}
+# Those tested elsewhere: below, in test_health.py, in tests/partners, and in tests/daia, whose have their own form.
+ELSEWHERE = {"BUSY", "IDEMPOTENCY_IN_PROGRESS", "DATABASE_UNAVAILABLE", "INVALID_REQUEST", "PARTNER_REFUSED"}
 
 
 def test_every_example_is_provoked():

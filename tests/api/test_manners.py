@@ -5,7 +5,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from tests.api.asking import data_of, error_of, everything, invalid_fields, raw
 from tests.api.conftest import Client
-from tests.api.routes import FILES, LISTS, READ, ROUTES, STREAM, nowhere
+from tests.api.routes import DAIA, FILES, LISTS, READ, ROUTES, STREAM, nowhere
 from tests.factories import BookFactory, MemberFactory, ReservationFactory
 
 pytestmark = pytest.mark.django_db
@@ -22,11 +22,12 @@ def test_the_list_of_addresses_is_complete():
                 yield before + str(entry.pattern)
 
     served = {
-        pattern for pattern in patterns(get_resolver()) if pattern.startswith(("api/", "reserve/", "status/"))
+        pattern for pattern in patterns(get_resolver()) if pattern.startswith(("api/", "reserve/", "status/", "daia/"))
     } - DOCUMENTS
     names = {"<id:key_id>": "{key}", "<id:book_id>": "{book}", "<id:member_id>": "{member}", "<id:loan_id>": "{loan}"}
     names |= {"<id:reservation_id>": "{reservation}", "<barcode:barcode>": "{barcode}"}
     names |= {"<id:webhook_id>": "{webhook}", "<id:job_id>": "{job}"}
+    names |= {"<id:partner_reservation_id>": "{partner_reservation}"}
     for converter, name in names.items():
         served = {pattern.replace(converter, name) for pattern in served}
     assert {f"/{pattern}" for pattern in served} == set(ROUTES)
@@ -60,7 +61,7 @@ def test_other_methods_are_not_allowed(api, world, route):
 
 
 @pytest.mark.parametrize(
-    "route", [route for route, methods in ROUTES.items() if "GET" in methods and route not in {STREAM, *FILES}]
+    "route", [route for route, methods in ROUTES.items() if "GET" in methods and route not in {STREAM, DAIA, *FILES}]
 )
 def test_head_is_get_without_the_body(api, world, route):
     url = route.format(**world)

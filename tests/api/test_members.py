@@ -173,7 +173,10 @@ def test_changing_a_member_leaves_the_rest(api):
 
     assert (data["name"], data["email"]) == ("Ada Lovelace", "ada@example.org")
     assert data["blocked_reason"] == "card reported stolen"
-    assert Event.objects.get().payload == {"changed": ["blocked_reason"]}
+    assert Event.objects.get().payload == {
+        "changed": ["blocked_reason"],
+        "changes": {"blocked_reason": ["", "card reported stolen"]},
+    }
 
 
 def test_unblocking_a_member_serves_the_lines_they_stand_in(api):

@@ -21,7 +21,7 @@ from config.api.examples import EXAMPLES
 from integrations.webhooks.models import Delivery
 from tests.api.access import RULES, rule_of
 from tests.api.asking import open_loan
-from tests.api.routes import FILES, LISTS, ROUTES, STREAM
+from tests.api.routes import DAIA, FILES, LISTS, ROUTES, STREAM
 from tests.factories import (
     NOW,
     BookFactory,
@@ -30,6 +30,7 @@ from tests.factories import (
     KeyFactory,
     LoanFactory,
     MemberFactory,
+    PartnerReservationFactory,
     ReservationFactory,
     WebhookFactory,
 )
@@ -39,6 +40,7 @@ PLACEHOLDERS = {
     "{member_id}": "{member}",
     "{loan_id}": "{loan}",
     "{reservation_id}": "{reservation}",
+    "{partner_reservation_id}": "{partner_reservation}",
     "{key_id}": "{key}",
     "{webhook_id}": "{webhook}",
     "{job_id}": "{job}",
@@ -152,7 +154,14 @@ def test_every_error_of_an_operation_has_its_examples(document, route, method):
     described = document["paths"][route][method]
 
     for status, response in described["responses"].items():
-        if status >= "400":
+        if status >= "400" and route == DAIA:
+            assert set(response["content"]) == {"application/json"}
+            for name, example in response["content"]["application/json"]["examples"].items():
+                status_code, message, _ = EXAMPLES[name.removesuffix(".daia")]
+                value = example["value"]
+                assert (str(value["code"]), value["code"], value["error_description"]) == (status, status_code, message)
+                assert response["description"] == f"`{value['error']}`"
+        elif status >= "400":
             content = response["content"]
             assert set(content) == {"application/json", "application/problem+json"}
             for code, example in content["application/json"]["examples"].items():
@@ -239,7 +248,7 @@ def test_every_header_is_described_in_full(document):
     parts = document["components"]
     headers = [*parts["headers"].values(), *(part for part in parts["parameters"].values() if part["in"] == "header")]
 
-    assert len(headers) == 12
+    assert len(headers) == 16
     for header in headers:
         assert header["description"]
         assert header["schema"]["type"]
@@ -276,6 +285,9 @@ def world(librarian):
         "key": KeyFactory(owner=librarian).pk,
         "job": JobFactory(over=True, asked_by=librarian).pk,
         "webhook": webhook_with_deliveries().pk,
+        "partner_reservation": PartnerReservationFactory(
+            partner__name="Riverside Library", state="cancelled", ended_at=NOW, next_try_at=None
+        ).pk,
     }
 
 
@@ -305,7 +317,7 @@ def described_media(document, route, method, response):
 
 
 @pytest.mark.parametrize(
-    "route", [route for route, methods in ROUTES.items() if "GET" in methods and route not in {STREAM, *FILES}]
+    "route", [route for route, methods in ROUTES.items() if "GET" in methods and route not in {STREAM, DAIA, *FILES}]
 )
 def test_what_is_read_is_as_described(api, world, document, route):
     api.post("/api/members/", {"name": "Ada"})

@@ -33,7 +33,7 @@ def test_signing_up_makes_an_account_and_its_member(anyone):
     assert member.user == User.objects.get()
     assert member.user.check_password(PASSWORD)
     assert member.user.role == Role.MEMBER
-    assert [event.kind for event in Event.objects.all()] == ["member.enrolled"]
+    assert [event.kind for event in Event.objects.order_by("pk")] == ["account.saved", "member.enrolled"]
 
 
 def test_a_name_may_be_given(anyone):

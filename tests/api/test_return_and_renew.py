@@ -92,7 +92,7 @@ def test_a_copy_that_comes_back_may_be_lent_to_the_head_at_once(api, loan, setti
         "fulfilled",
     )
     assert step["reservation"]["position"] is None
-    sentence = f"Copy {loan.copy.barcode} returned and lent to Grace Hopper, who was first in line."
+    sentence = f"Copy {loan.copy.barcode} returned. Hand it to Grace Hopper, who was first in line: it is lent."
     assert message_of(response) == sentence
     assert Loan.objects.active().get().member == waiting.member
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from library.models import Member
 from tests.api.asking import data_of, error_of
 from tests.factories import BookFactory
 
@@ -77,6 +78,8 @@ def test_every_answer_carries_what_keeps_browsers_safe(anyone, path):
     assert response["X-Content-Type-Options"] == "nosniff"
     assert response["X-Frame-Options"] == "DENY"
     assert response["Referrer-Policy"] == "same-origin"
+    assert "camera=()" in response["Permissions-Policy"]
+    assert "Strict-Transport-Security" not in response
     # Swagger UI opens windows for ways of signing in that there are none of here.
     assert response["Cross-Origin-Opener-Policy"] == ("unsafe-none" if path == "/api/docs/" else "same-origin")
     policy = response["Content-Security-Policy"]
@@ -98,3 +101,43 @@ def test_what_is_not_for_everybody_is_kept_nowhere(anyone, api, world):
 
 def test_a_page_of_another_form_is_still_an_error(anyone):
     error_of(anyone.get("/api/loans/", HTTP_ORIGIN="\0"), 401, "NOT_AUTHENTICATED")
+
+
+@pytest.fixture
+def _https(settings):
+    """As HTTPS=true sets them: tests/config/test_settings.py."""
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    settings.SECURE_SSL_REDIRECT = True
+    settings.SECURE_HSTS_SECONDS = 31_536_000
+
+
+@pytest.mark.usefixtures("_https")
+def test_who_comes_by_https_is_answered_and_told_to_stay_with_it(client):
+    response = client.get("/api/books/", HTTP_X_FORWARDED_PROTO="https")
+
+    assert response.status_code == 200
+    assert response["Strict-Transport-Security"] == "max-age=31536000"
+
+
+@pytest.mark.parametrize("path", ["/api/books/?search=x", "/admin/login/", "/healthy", "/status/1"])
+@pytest.mark.parametrize("forwarded", [{}, {"HTTP_X_FORWARDED_PROTO": "http"}])
+@pytest.mark.usefixtures("_https")
+def test_who_comes_by_http_is_sent_to_https(client, path, forwarded):
+    response = client.get(path, **forwarded)
+
+    assert (response.status_code, response["Location"]) == (301, f"https://testserver{path}")
+    assert "Strict-Transport-Security" not in response
+
+
+@pytest.mark.parametrize("path", ["/health", "/health/live", "/health/ready"])
+@pytest.mark.usefixtures("_https")
+def test_who_asks_from_inside_whether_it_lives_is_answered_by_http(client, path):
+    assert client.get(path).status_code in (200, 503)
+
+
+@pytest.mark.usefixtures("_https")
+def test_a_change_asked_for_by_http_is_not_made(client):
+    response = client.post("/api/users/", {"name": "Ada"}, content_type="application/json")
+
+    assert response.status_code == 301
+    assert not Member.objects.exists()

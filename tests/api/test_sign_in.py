@@ -8,6 +8,7 @@ import jwt
 import pytest
 from django.conf import settings as configured
 from django.test import Client as Browser
+from rest_framework_simplejwt.state import token_backend
 from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 
@@ -366,3 +367,60 @@ def test_failing_leaves_no_password_behind(anyone, ada):
 
     for row in FailedSignIn.objects.values():
         assert "almost right" not in str(row)
+
+
+# --- Another SECRET_KEY -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def changed_key(settings, monkeypatch):
+    """Makes SECRET_KEY another one, as config/settings.py does when the earlier one is given beside it."""
+
+    def change(*, earlier_is_known):
+        earlier, signing = settings.SECRET_KEY, settings.SIMPLE_JWT["SIGNING_KEY"]
+        settings.SECRET_KEY = "another-one-of-at-least-32-characters"
+        settings.SECRET_KEY_FALLBACKS = [earlier] if earlier_is_known else []
+        settings.EARLIER_SIGNING_KEYS = [signing] if earlier_is_known else []
+        monkeypatch.setattr(token_backend, "signing_key", "f" * 64)
+        monkeypatch.delitem(vars(token_backend), "prepared_signing_key", raising=False)
+
+    yield change
+    vars(token_backend).pop("prepared_signing_key", None)
+
+
+@pytest.mark.parametrize("earlier_is_known", [True, False])
+def test_tokens_of_an_earlier_key_are_good_while_it_is_known(anyone, ada, changed_key, earlier_is_known):
+    pair = data_of(attempt(anyone))
+    changed_key(earlier_is_known=earlier_is_known)
+
+    response = bearer(pair["access"]).get("/api/me/")
+    renewed = anyone.post("/api/token/refresh/", {"refresh": pair["refresh"]})
+
+    if not earlier_is_known:
+        error_of(response, 401, "TOKEN_INVALID")
+        error_of(renewed, 401, "TOKEN_INVALID")
+        return
+    assert data_of(response)["username"] == "ada"
+    again = data_of(renewed)
+    error_of(anyone.post("/api/token/refresh/", {"refresh": pair["refresh"]}), 401, "TOKEN_INVALID")
+    changed_key(earlier_is_known=False)  # what was renewed is of the new key
+    with pytest.raises(jwt.InvalidSignatureError):
+        jwt.decode(again["access"], configured.SIMPLE_JWT["SIGNING_KEY"], algorithms=["HS256"])
+    assert data_of(bearer(again["access"]).get("/api/me/"))["username"] == "ada"
+
+
+@pytest.mark.parametrize(("earlier_is_known", "status"), [(True, 200), (False, 302)])
+def test_sessions_of_an_earlier_key_are_good_while_it_is_known(ada, changed_key, earlier_is_known, status):
+    browser = Browser()
+    browser.force_login(ada, backend="django.contrib.auth.backends.ModelBackend")
+    changed_key(earlier_is_known=earlier_is_known)
+
+    assert browser.get("/admin/").status_code == status
+
+
+def test_what_an_earlier_key_signed_ends_with_the_password_too(anyone, ada, changed_key):
+    pair = data_of(attempt(anyone))
+    changed_key(earlier_is_known=True)
+    end_sign_ins(ada)
+
+    error_of(bearer(pair["access"]).get("/api/me/"), 401, "TOKEN_INVALID")

@@ -7,11 +7,13 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import django
+from django.http import HttpResponse
 
 REQUESTS = [
     ("GET", "/health"),
     ("GET", "/health/live"),
     ("GET", "/health/ready"),
+    ("GET", "/metrics"),
     ("GET", "/api/"),
     ("GET", "/api/books/"),
     ("GET", "/api/books/1/"),
@@ -27,11 +29,14 @@ def main() -> None:
     warnings.simplefilter("ignore")  # static files are not collected for this
     from django.test import Client
 
+    def said(response: HttpResponse) -> object:
+        return response.json() if response["Content-Type"].startswith("application/json") else response.content.decode()
+
     def ask(request: tuple[str, str]) -> list[object]:
         method, path = request
         body = '{"barcode": "a"}' if method == "POST" else ""
         response = Client(SERVER_NAME="localhost").generic(method, path, body, content_type="application/json")
-        return [f"{method} {path}", response.status_code, dict(response.items()), response.json()]
+        return [f"{method} {path}", response.status_code, dict(response.items()), said(response)]
 
     with ThreadPoolExecutor(len(REQUESTS)) as pool:  # at once: each waits as long as it may for a connection
         json.dump(list(pool.map(ask, REQUESTS)), sys.stdout)

@@ -48,7 +48,7 @@ def test_a_member_who_may_not_borrow_any_more_keeps_what_is_set_aside():
     assert (told.kind, told.member_id, told.payload) == (
         "member.edited",
         reservation.member_id,
-        {"changed": ["blocked_reason"]},
+        {"changed": ["blocked_reason"], "changes": {"blocked_reason": ["", "rude"]}},
     )
 
 
@@ -90,9 +90,10 @@ def test_a_deleted_member_leaves_their_past_without_their_name():
     assert (loan.member, reservation.member) == (None, None)
     assert str(loan) == f"{loan.copy} to a former member"
     assert str(reservation) == f"{reservation.book} for a former member"
-    told = Event.objects.get()
+    told, account = Event.objects.order_by("pk")
     assert (told.kind, told.payload) == ("member.deleted", {})
     assert told.member_id is not None
+    assert (account.kind, account.payload.keys()) == ("account.deleted", {"record"})
 
 
 def test_a_member_with_open_loans_or_a_place_in_a_line_is_not_deleted():

@@ -188,7 +188,7 @@ def test_a_returned_copy_is_set_aside_for_the_head_of_the_line():
 def test_how_long_a_copy_stays_set_aside_depends_on_whom_it_waits_for_and_where():
     copy = CopyFactory(on_loan=True, branch=BranchFactory(time_zone="Europe/Berlin"))
     loan = LoanFactory(copy=copy, book=copy.book, member=copy.holder)
-    head = ReservationFactory(book=copy.book)
+    head = ReservationFactory(book=copy.book, branch=copy.branch)
     LoanPolicyFactory(member_category=head.member.category, shelf_days=30)
 
     return_copy(barcode=copy.barcode, at=NOW)

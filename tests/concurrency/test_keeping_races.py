@@ -45,7 +45,7 @@ def test_control_without_locks_all_reach_for_the_same_copy_and_only_the_constrai
     outcomes = race([keep(member, book) for member in members], around=without_row_locks)
 
     assert (len(outcomes.done), len(outcomes.errors)) == (1, 3)
-    assert all("one_ready_reservation_per_copy" in str(error) for error in outcomes.errors)
+    assert all("one_live_reservation_per_copy" in str(error) for error in outcomes.errors)
 
 
 def test_the_last_copy_is_lent_or_kept_but_not_both(begun_again):

@@ -16,6 +16,7 @@ from config.servers import Postgres, Valkey
 # Of the tests' own servers and settings: what is started here shall not see them.
 HIDDEN = {"DATABASE_URL", "REDIS_URL", "SECRET_KEY", "DEBUG", "OPEN_DESK", "DJANGO_SETTINGS_MODULE", "HOST", "PORT"}
 HIDDEN |= {"LIVE_PORT", "LIVE_URL", "EVENTS_REDIS_URL", "SERVICE", "BROKER_URL", "EMAIL_URL", "REMAP_SIGTERM"}
+HIDDEN |= {"LOG_LEVEL", "LOG_DAYS", "SLOW_REQUEST_MS", "SLOW_QUERY_MS"}
 
 USE_UNTIL_END_OF_INPUT = """
 import sys

@@ -9,7 +9,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.db import OperationalError
 from redis.exceptions import ConnectionError as RedisIsAway
 
-from config.observability.traces import WithoutTraces
+from config.observability.traces import WithoutTraces, WithoutUnavailable
 
 
 def said(name, problem, *, cause=None):
@@ -51,3 +51,12 @@ def test_a_server_that_is_away_is_one_line(problem, cause):
 )
 def test_everything_else_keeps_its_trace(name, problem, cause):
     assert "Traceback (most recent call last)" in said(name, problem, cause=cause)
+
+
+def test_that_an_answer_was_503_is_left_to_who_gave_it():
+    [only] = [found for found in logging.getLogger("django.request").filters if isinstance(found, WithoutUnavailable)]
+
+    told = [only.filter(logging.makeLogRecord({"status_code": status})) for status in (500, 503)]
+
+    assert told == [True, False]
+    assert only.filter(logging.makeLogRecord({}))

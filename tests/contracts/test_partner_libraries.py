@@ -118,8 +118,25 @@ def test_the_copy_is_one_of_that_library_if_it_has_one(desk):
     assert (reservation["copy_barcode"], reservation["branch"]) == (there.barcode, "Ostend")
 
     elsewhere = data_of(reserve(desk, MemberFactory(), book, library="Ostend"), 201)
-    assert (elsewhere["status"], elsewhere["branch"]) == ("ready", "Ostend")
-    assert elsewhere["copy_barcode"] != there.barcode
+    assert (elsewhere["status"], elsewhere["branch"]) == ("waiting", "Ostend")
+    sent = Copy.objects.get(barcode=elsewhere["copy_barcode"])
+    assert (sent.branch.name, sent.status) == ("Main Library", "in_transit")
+    assert elsewhere["shelf_until"] == in_days(20) + "Z"
+
+
+def test_a_library_may_be_called_a_branch(desk):
+    book = BookFactory(copies=1)
+    BranchFactory(name="Ostend")
+
+    both = reserve(desk, MemberFactory(), book, library="Ostend", branch="Ostend")
+    assert invalid_fields(both) == {"library": "invalid"}
+    nowhere = desk.post(
+        PATHS[0],
+        {"member_id": MemberFactory().pk, "book_id": book.pk, "reserved_until": in_days(2), "branch": "Nowhere"},
+    )
+    assert invalid_fields(nowhere) == {"branch": "does_not_exist"}
+    there = {"member_id": MemberFactory().pk, "book_id": book.pk, "reserved_until": in_days(2), "branch": "ostend"}
+    assert data_of(desk.post(PATHS[1], there), 201)["branch"] == "Ostend"
 
 
 def test_without_a_library_it_is_the_members_own_and_its_time(desk):

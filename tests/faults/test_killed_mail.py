@@ -2,13 +2,10 @@
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from datetime import timedelta
 
-import psutil
 import pytest
 import redis
 from django.db import connection
@@ -21,54 +18,20 @@ from events.models import Consumer, Event, FailedMessage
 from events.relay import unpublished
 from integrations.notifications.models import Notice
 from library.services import enrol
+from tests.faults.carriers import Carriers
 from tests.notifications.post import Post
 from tests.servers import own_valkey
-from tests.simulation.service import url_of
 from tests.workers.working import soon
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 COUNT = 500
-
-
-class Carriers:
-    """The processes between an event and the mail server."""
-
-    COMMANDS = {
-        "relay": ["manage.py", "relay_events"],
-        "consumers": ["manage.py", "consume_events"],
-        "worker": ["-m", "config.work"],  # with beat
-        "other worker": ["-m", "celery", "--app=config.celery", "worker", "--concurrency=2"],
-    }
-
-    def __init__(self, valkey, post):
-        self.environment = os.environ | {
-            "DATABASE_URL": url_of(connection.settings_dict["NAME"]),
-            "REDIS_URL": valkey.url(db=1),
-            "EVENTS_REDIS_URL": valkey.url(db=2),
-            "EMAIL_URL": f"smtp://127.0.0.1:{post.port}",
-        }
-        self.running = {}
-
-    def start(self, *names):
-        for name in names:
-            self.running[name] = subprocess.Popen(
-                [sys.executable, *self.COMMANDS[name]], env=self.environment, stdout=subprocess.DEVNULL
-            )
-
-    def kill(self, *names):
-        """As a machine that goes down: without a word, with all that it started."""
-        for name in names:
-            process = self.running.pop(name)
-            gone = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
-            for one in gone:
-                one.kill()
-            process.wait()
-            psutil.wait_procs(gone, timeout=10)
-
-    def restart(self, *names):
-        self.kill(*names)
-        self.start(*names)
+COMMANDS = {
+    "relay": ["manage.py", "relay_events"],
+    "consumers": ["manage.py", "consume_events"],
+    "worker": ["-m", "config.work"],  # with beat
+    "other worker": ["-m", "celery", "--app=config.celery", "worker", "--concurrency=2"],
+}
 
 
 def kill(valkey):
@@ -99,7 +62,7 @@ def test_each_mail_arrives_and_counts_once_whatever_is_killed_on_its_way():
         connection.close()
 
     with own_valkey() as valkey, Post(delay=0.01) as post:
-        carriers = Carriers(valkey, post)
+        carriers = Carriers(valkey, COMMANDS, EMAIL_URL=f"smtp://127.0.0.1:{post.port}")
         carriers.start("relay", "consumers", "worker", "other worker")
         thread = threading.Thread(target=desk)
         try:

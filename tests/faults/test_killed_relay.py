@@ -1,14 +1,9 @@
 """Two thousand operations, and in the middle of them everything that carries events is killed, flushed or away."""
 
 import json
-import os
 import random
-import signal
-import subprocess
-import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 import redis
@@ -21,12 +16,15 @@ from events.models import Consumer, Event, FailedMessage
 from events.relay import unpublished
 from library.models import Copy
 from library.services import add_title, enrol
+from tests.faults.carriers import Carriers
 from tests.servers import own_valkey
-from tests.simulation.service import url_of
 
 OPERATIONS = 2000
-# A consumer whose state is what it has heard: the last state of every copy, and which events there were.
-CONSUMER = Path(__file__).with_name("listening.py")
+COMMANDS = {
+    "relay": ["manage.py", "relay_events"],
+    "standby": ["manage.py", "relay_events"],
+    "consumer": ["-m", "tests.faults.listening"],
+}
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
@@ -35,37 +33,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 def valkey():
     with own_valkey() as server:
         yield server
-
-
-class Carriers:
-    """The processes between what happens and who hears of it."""
-
-    def __init__(self, valkey):
-        self.environment = os.environ | {
-            "DATABASE_URL": url_of(connection.settings_dict["NAME"]),
-            "REDIS_URL": valkey.url(db=1),
-            "EVENTS_REDIS_URL": valkey.url(db=2),
-        }
-        self.running = {}
-
-    COMMANDS = {
-        "relay": ["manage.py", "relay_events"],
-        "standby": ["manage.py", "relay_events"],
-        "consumer": ["-m", "tests.faults.listening"],
-    }
-
-    def start(self, *names):
-        for name in names:
-            self.running[name] = subprocess.Popen([sys.executable, *self.COMMANDS[name]], env=self.environment)
-
-    def kill(self, *names):
-        for name in names:
-            self.running[name].send_signal(signal.SIGKILL)
-            self.running.pop(name).wait()
-
-    def restart(self, *names):
-        self.kill(*names)
-        self.start(*names)
 
 
 @pytest.fixture
@@ -94,7 +61,7 @@ def until(true, seconds, otherwise):
 
 
 def test_every_event_is_published_and_heard_once_and_the_listener_knows_what_there_is(valkey, heard):
-    carriers = Carriers(valkey)
+    carriers = Carriers(valkey, COMMANDS)
     titles = [add_title(at=timezone.now(), title=f"Title {number}", copies=2).pk for number in range(20)]
     members = [enrol(at=timezone.now(), first_name=f"M{number}", last_name="Reader").pk for number in range(30)]
     carriers.start("relay", "standby", "consumer")

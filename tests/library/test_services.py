@@ -83,7 +83,7 @@ def test_copies_are_made_inside_an_operation():
 
 
 def test_a_copy_gets_another_barcode_and_another_branch():
-    copy, branch = CopyFactory(), BranchFactory()
+    copy, branch = CopyFactory(barcode="old-1"), BranchFactory(name="Ostend")
 
     edited = edit_copy(barcode=copy.barcode, fields={"barcode": "new-1", "branch": branch}, at=NOW)
 
@@ -94,7 +94,10 @@ def test_a_copy_gets_another_barcode_and_another_branch():
         "copy.edited",
         copy.book_id,
         copy.pk,
-        {"changed": ["barcode", "branch"]},
+        {
+            "changed": ["barcode", "branch"],
+            "changes": {"barcode": ["old-1", "new-1"], "branch": ["Main Library", "Ostend"]},
+        },
     )
 
 
@@ -182,7 +185,10 @@ def test_a_member_is_blocked_and_unblocked():
 
     member.refresh_from_db()
     assert member.blocked_reason == ""
-    assert [event.payload for event in Event.objects.all()] == [{"changed": ["blocked_reason"]}] * 2
+    assert [event.payload for event in Event.objects.order_by("pk")] == [
+        {"changed": ["blocked_reason"], "changes": {"blocked_reason": ["", "rude"]}},
+        {"changed": ["blocked_reason"], "changes": {"blocked_reason": ["rude", ""]}},
+    ]
 
 
 def test_an_edit_of_a_member_that_changes_nothing_leaves_no_trace():

@@ -14,6 +14,7 @@ from tests.model.rows import (
     DAMAGED,
     EXPIRED,
     FULFILLED,
+    IN_TRANSIT,
     LOST,
     MISSING,
     ON_HOLD_SHELF,
@@ -28,14 +29,15 @@ from tests.model.rows import (
     Reservation,
     Terms,
     Title,
+    closing_after,
 )
 
 # What can be said about a copy that is not lent: which states it may be in, and the state that follows.
 TAKE_OUT = {
-    LOST: {AVAILABLE, ON_HOLD_SHELF, MISSING, DAMAGED},
-    MISSING: {AVAILABLE, ON_HOLD_SHELF, DAMAGED},
-    DAMAGED: {AVAILABLE, ON_HOLD_SHELF, MISSING, LOST},
-    WITHDRAWN: {AVAILABLE, ON_HOLD_SHELF, MISSING, LOST, DAMAGED},
+    LOST: {AVAILABLE, ON_HOLD_SHELF, IN_TRANSIT, MISSING, DAMAGED},
+    MISSING: {AVAILABLE, ON_HOLD_SHELF, IN_TRANSIT, DAMAGED},
+    DAMAGED: {AVAILABLE, ON_HOLD_SHELF, IN_TRANSIT, MISSING, LOST},
+    WITHDRAWN: {AVAILABLE, ON_HOLD_SHELF, IN_TRANSIT, MISSING, LOST, DAMAGED},
 }
 OVERRIDABLE = {
     "MEMBER_BLOCKED",
@@ -100,11 +102,16 @@ class Library:
         return [
             reservation
             for reservation in self.line(title)
-            if reservation.state == WAITING
-            and not (reservation.needed_by and reservation.needed_by < now)
-            and reservation.member
-            and not self.against_member(reservation.member, now)
+            if reservation.copy is None and self.could_have_one(reservation, now)
         ]
+
+    def could_have_one(self, reservation: Reservation, now: datetime) -> bool:
+        return (
+            reservation.state == WAITING
+            and not (reservation.needed_by and reservation.needed_by < now)
+            and reservation.member is not None
+            and not self.against_member(reservation.member, now)
+        )
 
     def is_stranded(self, title: Title, now: datetime) -> bool:
         return title.circulating and bool(self.free(title) and self.eligible(title, now))
@@ -170,16 +177,21 @@ class Library:
         days: int | None = None,
         on_unavailable: str | None = None,
         override: frozenset[str] = frozenset(),
+        here: int | None = None,
     ) -> Loan | Reservation:
+        """With a branch, by its hours from UTC, a copy that stands there."""
         refuse_withdrawn(title, "COPY_NOT_FOUND" if asked else "BOOK_NOT_FOUND")
         place = self.place_of(member, title)
         held = place.copy if place and place.state == READY else None
-        copy = asked or held or next(iter(self.free(title)), None)
+        at_hand = [held] if held and place and here in (None, place.pick_up) else []
+        at_hand += [copy for copy in self.free(title) if here in (None, copy.hours_from_utc)]
+        copy = asked or next(iter(at_hand), None)
         enough = len(self.free(title)) > self.ahead_of(member, title, now)
         theirs = copy is not None and (copy is held or (copy.state == AVAILABLE and (enough or held is not None)))
-        if not theirs and not enough and (on_unavailable or ("refuse" if asked else "reserve")) == "reserve":
+        may_wait = (on_unavailable or ("refuse" if asked else "reserve")) == "reserve"
+        if not theirs and (not enough or (here is not None and copy is None)) and may_wait:
             refuse(self.against_joining(member, title, now), override)
-            return self.join(now, member, title)
+            return self.join(now, member, title, pick_up=here or 0)
         against_copy = [] if theirs else self.against_copy(copy, member, asked is not None)
         refuse([*self.against_loan(member, title, now, days), *against_copy], override)
         assert copy is not None
@@ -187,10 +199,10 @@ class Library:
 
     def lend(self, now: datetime, member: Member, copy: Copy, days: int | None = None) -> Loan:
         terms = self.terms_for(member, copy.title)
-        due_at = copy.end_of_day(now, terms.loan_days if days is None else days)
+        due_at = closing_after(now, terms.loan_days if days is None else days, copy.hours_from_utc)
         place = self.place_of(member, copy.title)
-        if place and place.copy and place.copy is not copy:
-            place.copy.becomes(AVAILABLE)
+        if place and place.copy is not copy:
+            self.release(place)
         copy.becomes(ON_LOAN, member, due_at)
         if place:
             place.becomes(FULFILLED, now, copy)
@@ -200,24 +212,51 @@ class Library:
         return loan
 
     def give_back(
-        self, now: datetime, loan: Loan, lend_on: bool, override: frozenset[str] = frozenset()
+        self,
+        now: datetime,
+        loan: Loan,
+        lend_on: bool,
+        override: frozenset[str] = frozenset(),
+        here: int | None = None,
     ) -> tuple[str, Reservation | None]:
         if loan.returned_at:
             raise Refused("COPY_NOT_ON_LOAN")
         loan.returned_at, copy, title = now, loan.copy, loan.copy.title
         copy.becomes(AVAILABLE)
         head = next(iter(self.eligible(title, now)), None) if title.circulating else None
-        if lend_on and head and head.member:
+        here = copy.hours_from_utc if here is None else here
+        if lend_on and head and head.member and head.pick_up == here:
             against = set(self.against_loan(head.member, title, now))
             if against <= override & OVERRIDABLE:
                 self.lend(now, head.member, copy)
                 return "lend", head
-        self.settle(now, title)
+        return self.take_in(now, copy, here)
+
+    def take_in(self, now: datetime, copy: Copy, here: int) -> tuple[str, Reservation | None]:
+        """A copy that is free came in at a branch: for the line, or its own shelf, wherever that is."""
+        self.settle(now, copy.title, copy, here)
+        if copy.state == AVAILABLE and here != copy.hours_from_utc:
+            copy.becomes(IN_TRANSIT)
         return self.what_next(copy)
 
     def what_next(self, copy: Copy) -> tuple[str, Reservation | None]:
         place = next((r for r in self.line(copy.title) if r.copy is copy), None)
-        return ("hold", place) if place else ("shelve", None)
+        return {ON_HOLD_SHELF: "hold", IN_TRANSIT: "transit"}.get(copy.state, "shelve"), place
+
+    def receive(self, now: datetime, copy: Copy, here: int | None) -> tuple[str, Reservation | None]:
+        refuse_withdrawn(copy.title, "COPY_NOT_FOUND")
+        if copy.state != IN_TRANSIT:
+            raise Refused("INVALID_TRANSITION")
+        place = next((r for r in self.line(copy.title) if r.copy is copy), None)
+        if here is None:
+            here = place.pick_up if place else copy.hours_from_utc
+        copy.becomes(AVAILABLE)
+        if place and self.could_have_one(place, now):
+            self.give(now, place, copy, here)
+            return self.what_next(copy)
+        if place:
+            place.becomes(WAITING, now)
+        return self.take_in(now, copy, here)
 
     def renew(self, now: datetime, loan: Loan, override: frozenset[str]) -> None:
         if loan.returned_at or loan.member is None:
@@ -227,34 +266,64 @@ class Library:
         reasons = self.against_member(loan.member, now)
         reasons += ["RENEWAL_LIMIT_REACHED"] * (loan.renewals >= terms.max_renewals)
         refuse(reasons + ["RENEWAL_BLOCKED_BY_RESERVATION"] * blocked, override)
-        loan.due_at = loan.copy.due_at = max(loan.due_at, loan.copy.end_of_day(now, terms.loan_days))
+        loan.due_at = loan.copy.due_at = max(loan.due_at, closing_after(now, terms.loan_days, loan.copy.hours_from_utc))
         loan.renewals += 1
 
     # --- The line ----------------------------------------------------------------------------------------------
 
-    def settle(self, now: datetime, title: Title) -> None:
-        """Nobody who could have a copy waits beside one."""
+    def settle(self, now: datetime, title: Title, came_in: Copy | None = None, here: int = 0) -> None:
+        """Nobody who could have a copy waits beside one. Each in turn takes one that is near, if there is one."""
         self.unsettled.discard(title)
-        if title.circulating:
-            for reservation, copy in zip(self.eligible(title, now), self.free(title), strict=False):
-                assert reservation.member is not None
-                days = self.terms_for(reservation.member, title).shelf_days
-                copy.becomes(ON_HOLD_SHELF, reservation.member)
-                reservation.becomes(READY, now, copy, copy.end_of_day(now, days))
+        free = self.free(title)
+        for reservation in self.eligible(title, now) if title.circulating else []:
+            if free:
+                places = {copy: here if copy is came_in else copy.hours_from_utc for copy in free}
+                copy = next((copy for copy in free if places[copy] == reservation.pick_up), free[0])
+                free.remove(copy)
+                self.give(now, reservation, copy, places[copy])
 
-    def join(self, now: datetime, member: Member, title: Title, needed_by: datetime | None = None) -> Reservation:
-        reservation = Reservation(title, member, now, needed_by)
+    def give(
+        self, now: datetime, reservation: Reservation, copy: Copy, place: int, until: datetime | None = None
+    ) -> None:
+        until = until or reservation.shelf_until
+        if place != reservation.pick_up:
+            copy.becomes(IN_TRANSIT)
+            reservation.copy, reservation.shelf_until = copy, until
+            return
+        assert reservation.member is not None
+        days = self.terms_for(reservation.member, copy.title).shelf_days
+        copy.becomes(ON_HOLD_SHELF, reservation.member)
+        reservation.becomes(READY, now, copy, until or closing_after(now, days, place))
+
+    def release(self, reservation: Reservation) -> None:
+        """What was set aside is free; away from home it goes there."""
+        copy = reservation.copy
+        if copy and reservation.state == READY:
+            copy.becomes(AVAILABLE if copy.hours_from_utc == reservation.pick_up else IN_TRANSIT)
+
+    def join(
+        self, now: datetime, member: Member, title: Title, needed_by: datetime | None = None, pick_up: int = 0
+    ) -> Reservation:
+        reservation = Reservation(title, member, now, needed_by, pick_up)
         self.reservations.append(reservation)
         self.settle(now, title)
         return reservation
 
     def reserve(
-        self, now: datetime, member: Member, title: Title, needed_by: datetime | None, override: frozenset[str]
+        self,
+        now: datetime,
+        member: Member,
+        title: Title,
+        needed_by: datetime | None,
+        pick_up: int,
+        override: frozenset[str],
     ) -> Reservation:
         refuse_withdrawn(title)
-        free = title.circulating and len(self.free(title)) > len(self.eligible(title, now))
-        refuse(self.against_joining(member, title, now) + ["COPY_AVAILABLE"] * free, override)
-        return self.join(now, member, title, needed_by)
+        free = self.free(title)
+        there = any(copy.hours_from_utc == pick_up for copy in free)
+        take_it = title.circulating and there and len(free) > len(self.eligible(title, now))
+        refuse(self.against_joining(member, title, now) + ["COPY_AVAILABLE"] * take_it, override)
+        return self.join(now, member, title, needed_by, pick_up)
 
     def reserve_until(
         self, now: datetime, member: Member, title: Title, until: datetime, hours: int, override: frozenset[str]
@@ -264,18 +333,16 @@ class Library:
         refuse(self.against_joining(member, title, now), override)
         free = sorted(self.free(title), key=lambda copy: copy.hours_from_utc != hours)
         is_free = len(free) > len(self.eligible(title, now))
-        reservation = Reservation(title, member, now, until)
+        reservation = Reservation(title, member, now, until, hours)
         self.reservations.append(reservation)
         if is_free:
-            free[0].becomes(ON_HOLD_SHELF, member)
-            reservation.becomes(READY, now, free[0], until)
+            self.give(now, reservation, free[0], free[0].hours_from_utc, until)
         self.settle(now, title)
         return reservation
 
     def leave(self, now: datetime, reservation: Reservation, state: str) -> None:
         """End a place in the line; its copy, if it had one, is free."""
-        if reservation.copy:
-            reservation.copy.becomes(AVAILABLE)
+        self.release(reservation)
         reservation.becomes(state, now)
 
     def change(self, now: datetime, reservation: Reservation, how: str, priority: int = 0) -> None:
@@ -290,7 +357,7 @@ class Library:
         elif how == "reorder":
             reservation.priority = priority
         else:
-            reservation.state = SUSPENDED if how == "suspend" else WAITING
+            reservation.becomes(SUSPENDED if how == "suspend" else WAITING, now)
         if how != "suspend":
             self.settle(now, reservation.title)
 
@@ -298,9 +365,10 @@ class Library:
         member, title = reservation.member, reservation.title
         if not reservation.live or member is None:
             raise Refused("RESERVATION_CLOSED")
-        copy = reservation.copy or next(iter(self.free(title)), None)
+        held = reservation.copy if reservation.state == READY else None
+        copy = held or next(iter(self.free(title)), None)
         in_turn = len(self.free(title)) > self.ahead_of(member, title, now)
-        if copy is None or not (reservation.copy or in_turn):
+        if copy is None or not (held or in_turn):
             raise Refused("NO_COPY_TO_FULFILL")
         refuse(self.against_loan(member, title, now), override)
         return self.lend(now, member, copy)
@@ -343,13 +411,14 @@ class Library:
         copy.becomes(state)
         self.settle(now, copy.title)
 
-    def bring_back(self, now: datetime, copy: Copy, origins: set[str]) -> tuple[str, Reservation | None]:
+    def bring_back(
+        self, now: datetime, copy: Copy, origins: set[str], here: int | None = None
+    ) -> tuple[str, Reservation | None]:
         refuse_withdrawn(copy.title, "COPY_NOT_FOUND")
         if copy.state not in origins:
             raise Refused("INVALID_TRANSITION")
         copy.becomes(AVAILABLE)
-        self.settle(now, copy.title)
-        return self.what_next(copy)
+        return self.take_in(now, copy, copy.hours_from_utc if here is None else here)
 
     def add_copies(self, now: datetime, title: Title, barcodes: list[str], hours_from_utc: int) -> None:
         refuse_withdrawn(title)

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 WAITING, SUSPENDED, READY = "waiting", "suspended", "ready"
 FULFILLED, CANCELLED, EXPIRED = "fulfilled", "cancelled", "expired"
-AVAILABLE, ON_LOAN, ON_HOLD_SHELF = "available", "on_loan", "on_hold_shelf"
+AVAILABLE, ON_LOAN, ON_HOLD_SHELF, IN_TRANSIT = "available", "on_loan", "on_hold_shelf", "in_transit"
 MISSING, LOST, DAMAGED, WITHDRAWN = "missing", "lost", "damaged", "withdrawn"
 
 
@@ -48,10 +48,23 @@ class Copy:
     def becomes(self, state: str, holder: Member | None = None, due_at: datetime | None = None) -> None:
         self.state, self.holder, self.due_at = state, holder, due_at
 
-    def end_of_day(self, now: datetime, days: int) -> datetime:
-        """The last second of a day where this copy stands."""
-        there = timedelta(hours=self.hours_from_utc)
-        return datetime.combine((now + there).date() + timedelta(days=days), time(23, 59, 59), UTC) - there
+
+# The branches, by hours from UTC: when each closes, and on which days of the week it stays closed.
+CLOSES: dict[int, tuple[time, set[int]]] = {
+    0: (time(23, 59, 59), set()),
+    14: (time(18), {6}),
+    -7: (time(17, 30), {0, 5, 6}),
+}
+
+
+def closing_after(now: datetime, days: int, hours_from_utc: int) -> datetime:
+    """When that branch next closes, so many days from now at the soonest."""
+    closing, closed = CLOSES[hours_from_utc]
+    there = timedelta(hours=hours_from_utc)
+    day = (now + there).date() + timedelta(days=days)
+    while day.weekday() in closed or datetime.combine(day, closing, UTC) - there <= now:
+        day += timedelta(days=1)
+    return datetime.combine(day, closing, UTC) - there
 
 
 @dataclass(eq=False)
@@ -70,6 +83,7 @@ class Reservation:
     member: Member | None
     placed_at: datetime
     needed_by: datetime | None = None
+    pick_up: int = 0  # the branch, by its hours from UTC
     state: str = WAITING
     priority: int = 0
     copy: Copy | None = None

@@ -44,6 +44,7 @@ HISTORIES = 10
 
 which = st.integers(0, 11)  # one of however many there are
 RARELY = 11  # stands for one that the operation is not meant for
+places = st.none() | st.sampled_from(sorted(HOURS_FROM_UTC.values()))  # a branch, or none named
 overrides = st.one_of(
     st.just(frozenset()),
     st.just(frozenset(OVERRIDABLE)),
@@ -78,10 +79,16 @@ class Desk(RuleBasedStateMachine):
     @classmethod
     def stock(cls):
         """What every history begins with, made once: three titles with four copies, and four members."""
-        cls.branches = {hours: BranchFactory(time_zone=zone) for zone, hours in HOURS_FROM_UTC.items()}
+        cls.branches = {
+            hours: BranchFactory(
+                time_zone=zone,
+                closing_times=[None if day in rows.CLOSES[hours][1] else rows.CLOSES[hours][0] for day in range(7)],
+            )
+            for zone, hours in HOURS_FROM_UTC.items()
+        }
         cls.categories = {"": library_services.member_category_named(None), "child": MemberCategoryFactory()}
         cls.first_members = [
-            library_services.enrol(first_name="Ada", category=cls.categories[kind], at=START)
+            library_services.enrol(first_name="Ada", category=cls.categories[kind], branch=cls.branches[0], at=START)
             for kind in ("", "", "child", "child")
         ]
         cls.first_titles = [
@@ -245,7 +252,9 @@ class Desk(RuleBasedStateMachine):
     def enrol(self, kind):
         member = rows.Member(kind)
         self.model.members.append(member)
-        self.members[member] = library_services.enrol(first_name="Ada", category=self.categories[kind], at=self.now)
+        self.members[member] = library_services.enrol(
+            first_name="Ada", category=self.categories[kind], branch=self.branches[0], at=self.now
+        )
 
     @precondition(lambda self: len(self.model.titles) < 6 and len(self.held()) < 3)
     @rule(kind=st.sampled_from(["", "film"]))
@@ -272,15 +281,16 @@ class Desk(RuleBasedStateMachine):
 
     # --- Check-out -------------------------------------------------------------------------------------------
 
-    def check_out(self, member, title, copy=None, days=None, on_unavailable=None, override=frozenset()):
+    def check_out(self, member, title, copy=None, days=None, on_unavailable=None, override=frozenset(), here=None):
         how = {"barcode": copy.barcode} if copy else {"book_id": self.titles[title].pk}
         expected, actual = self.both(
-            lambda: self.model.check_out(self.now, member, title, copy, days, on_unavailable, override),
+            lambda: self.model.check_out(self.now, member, title, copy, days, on_unavailable, override, here),
             services.check_out,
             member_id=self.members[member].pk,
             days=days,
             on_unavailable=on_unavailable,
             override=Override(override, "because"),
+            branch=self.branches.get(here),
             at=self.now,
             **how,
         )
@@ -302,9 +312,10 @@ class Desk(RuleBasedStateMachine):
         days=st.sampled_from([None, 0, 1, 3, 9]),
         on_unavailable=st.sampled_from([None, "reserve", "refuse"]),
         override=overrides,
+        here=places,
     )
-    def check_out_title_with(self, member, title, days, on_unavailable, override):
-        self.check_out(self.some_member(member), self.some_title(title), None, days, on_unavailable, override)
+    def check_out_title_with(self, member, title, days, on_unavailable, override, here):
+        self.check_out(self.some_member(member), self.some_title(title), None, days, on_unavailable, override, here)
 
     @precondition(lambda self: self.model.copies)
     @rule(
@@ -319,10 +330,11 @@ class Desk(RuleBasedStateMachine):
 
     # --- Return and renewal --------------------------------------------------------------------------------------
 
-    def give_back(self, loan, lend_on, override=frozenset(), **how):
+    def give_back(self, loan, lend_on, override=frozenset(), here=None, **how):
         expected, actual = self.both(
-            lambda: self.model.give_back(self.now, loan, lend_on, override),
+            lambda: self.model.give_back(self.now, loan, lend_on, override, here),
             services.return_copy,
+            branch=self.branches.get(here),
             fulfil_on_return="loan" if lend_on else "hold",
             override=Override(override, "because"),
             at=self.now,
@@ -339,16 +351,17 @@ class Desk(RuleBasedStateMachine):
         self.give_back(loan, lend_on, loan_id=self.ids[loan])
 
     @precondition(lambda self: self.open_loans())
-    @rule(loan=st.integers(0, RARELY - 1), override=overrides)
-    def give_back_by_barcode(self, loan, override):
+    @rule(loan=st.integers(0, RARELY - 1), override=overrides, here=places)
+    def give_back_by_barcode(self, loan, override, here):
         loan = self.some_loan(loan)
-        self.give_back(loan, True, override, barcode=loan.copy.barcode)
+        self.give_back(loan, True, override, here, barcode=loan.copy.barcode)
 
     @precondition(lambda self: self.open_loans())
-    @rule(loan=st.integers(0, RARELY - 1), lend_on=st.booleans())
-    def give_back_by_member_and_title(self, loan, lend_on):
+    @rule(loan=st.integers(0, RARELY - 1), lend_on=st.booleans(), here=places)
+    def give_back_by_member_and_title(self, loan, lend_on, here):
         loan = self.some_loan(loan)
-        self.give_back(loan, lend_on, member_id=self.members[loan.member].pk, book_id=self.titles[loan.copy.title].pk)
+        how = {"member_id": self.members[loan.member].pk, "book_id": self.titles[loan.copy.title].pk}
+        self.give_back(loan, lend_on, here=here, **how)
 
     @precondition(lambda self: self.model.loans)
     @rule(loan=which, override=overrides)
@@ -364,13 +377,20 @@ class Desk(RuleBasedStateMachine):
 
     # --- The line ------------------------------------------------------------------------------------------------
 
-    @rule(member=which, title=which, needed_for=st.sampled_from([None, None, -1, 0, 2, 5]), override=overrides)
-    def reserve(self, member, title, needed_for, override):
+    @rule(
+        member=which,
+        title=which,
+        needed_for=st.sampled_from([None, None, -1, 0, 2, 5]),
+        there=places,
+        override=overrides,
+    )
+    def reserve(self, member, title, needed_for, there, override):
         member, title = self.some_member(member), self.some_wanted_title(title)
         needed_by = None if needed_for is None else self.now + timedelta(days=needed_for)
         expected, actual = self.both(
-            lambda: self.model.reserve(self.now, member, title, needed_by, override),
+            lambda: self.model.reserve(self.now, member, title, needed_by, there or 0, override),
             line_services.reserve,
+            branch=self.branches.get(there),
             member_id=self.members[member].pk,
             book_id=self.titles[title].pk,
             needed_by=needed_by,
@@ -481,7 +501,7 @@ class Desk(RuleBasedStateMachine):
     @precondition(lambda self: self.model.copies)
     @rule(copy=which, state=st.sampled_from([rows.LOST, rows.MISSING, rows.DAMAGED, rows.WITHDRAWN]))
     def take_out(self, copy, state):
-        copy = self.some_copy(copy, rows.AVAILABLE, rows.ON_HOLD_SHELF, rows.ON_LOAN)
+        copy = self.some_copy(copy, rows.AVAILABLE, rows.ON_HOLD_SHELF, rows.IN_TRANSIT, rows.ON_LOAN)
         self.both(
             lambda: self.model.take_out(self.now, copy, state),
             {
@@ -495,14 +515,28 @@ class Desk(RuleBasedStateMachine):
         )
 
     @precondition(lambda self: any(copy.state in (rows.LOST, rows.MISSING, rows.DAMAGED) for copy in self.model.copies))
-    @rule(number=which, repaired=st.booleans())
-    def bring_back(self, number, repaired):
+    @rule(number=which, repaired=st.booleans(), here=places)
+    def bring_back(self, number, repaired, here):
         origins = {rows.DAMAGED} if repaired else {rows.LOST, rows.MISSING}
         copy = self.some_copy(number, *origins)
         expected, actual = self.both(
-            lambda: self.model.bring_back(self.now, copy, origins),
+            lambda: self.model.bring_back(self.now, copy, origins, None if repaired else here),
             copy_services.repair if repaired else copy_services.mark_found,
             barcode=copy.barcode,
+            at=self.now,
+            **({} if repaired else {"branch": self.branches.get(here)}),
+        )
+        self.agree_on_next(expected, actual and actual.next)
+
+    @precondition(lambda self: any(copy.state == rows.IN_TRANSIT for copy in self.model.copies))
+    @rule(number=which, here=places)
+    def receive(self, number, here):
+        copy = self.some_copy(number, rows.IN_TRANSIT)
+        expected, actual = self.both(
+            lambda: self.model.receive(self.now, copy, here),
+            copy_services.receive,
+            barcode=copy.barcode,
+            branch=self.branches.get(here),
             at=self.now,
         )
         self.agree_on_next(expected, actual and actual.next)

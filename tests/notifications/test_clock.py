@@ -42,10 +42,9 @@ def lent(due, zone="UTC", *, days=28, where=None, **fields):
 
 def set_aside(until, zone="UTC", *, where=None):
     """A copy on the shelf until the end of this day."""
-    reservation = ReservationFactory(ready=True, member=reader(), shelf_until=at(f"{until}T23:59:59", zone))
-    reservation.copy.branch = where or branch(zone)
-    reservation.copy.save()
-    return reservation
+    where = where or branch(zone)
+    moment = at(f"{until}T23:59:59", zone)
+    return ReservationFactory(ready=True, member=reader(), branch=where, shelf_until=moment)
 
 
 def first_told(begin, hours=24 * 9):
@@ -145,7 +144,7 @@ def test_the_day_and_the_hour_are_those_of_the_branch(zone, due, soon, overdue):
         ("Asia/Beirut", "2026-03-29", "2026-03-28T06:00"),
     ],
 )
-def test_the_last_days_on_the_shelf_are_those_of_the_branch_where_the_copy_stands(zone, until, told):
+def test_the_last_days_on_the_shelf_are_those_of_the_branch_where_it_is_collected(zone, until, told):
     set_aside(until, zone)
 
     assert first_told(utc(told) - timedelta(days=1)) == utc(told)

@@ -14,7 +14,7 @@ from circulation.members import delete
 from circulation.replay import read_trace, replay
 from circulation.services import check_out, fulfil, renew, return_copy
 from events.consuming import groups
-from events.models import Event
+from events.models import OF_THE_HOUSE, Event
 from events.recording import retelling
 from integrations.notifications import queueing
 from integrations.notifications.keeping import forget_old
@@ -47,7 +47,7 @@ def woken(monkeypatch):
 def hear():
     """As the consumer does, of everything that happened so far."""
     with transaction.atomic():
-        group.handle(described(Event.objects.order_by("pk")))
+        group.handle(described(Event.objects.exclude(kind__in=OF_THE_HOUSE).order_by("pk")))
 
 
 def told():

@@ -15,7 +15,7 @@ from psycopg import ClientCursor
 # The tables of these are explained.
 APPS = ("library_", "reservations_", "circulation_", "events_")
 # Tables of a few rows, which nobody needs an index for.
-SMALL = {"library_branch", "library_membercategory", "library_loanpolicy", "accounts_user"}
+SMALL = {"library_branch", "library_membercategory", "library_loanpolicy", "accounts_user", "accounts_apikey"}
 
 CHANGE_WITHIN = re.compile(r"\bAS \(\s*(INSERT|UPDATE|DELETE)\b")
 

@@ -55,7 +55,7 @@ def test_a_copy_is_set_aside_once():
     with pytest.raises(IntegrityError) as caught, transaction.atomic():
         ReservationFactory(book=there.book, status="ready", copy=there.copy, shelf_until=NOW)
 
-    assert constraint_of(caught.value) == "one_ready_reservation_per_copy"
+    assert constraint_of(caught.value) == "one_live_reservation_per_copy"
 
 
 def test_a_broken_constraint_is_told_as_the_refusal_that_it_guards():

@@ -8,16 +8,8 @@ from django.db import transaction
 from events.models import Event
 from reservations.exceptions import ReservationClosed
 from reservations.models import Reservation
-from reservations.services import (
-    SETTLE_BATCH,
-    available,
-    expire,
-    expire_everywhere,
-    join_line,
-    settle,
-    settle_title,
-    unserved,
-)
+from reservations.services import available, expire, expire_everywhere, join_line, settle_title, unserved
+from reservations.serving import SETTLE_BATCH, settle
 from tests.factories import (
     NOW,
     TODAY,
@@ -144,9 +136,9 @@ def test_what_is_unserved_counts_eligible_members_against_free_copies():
         ("Pacific/Kiritimati", datetime(2026, 3, 10, 9, 59, 59, tzinfo=UTC)),  # where it was Tuesday already
     ],
 )
-def test_a_copy_is_kept_until_the_end_of_a_day_where_it_stands(time_zone, shelf_until):
+def test_a_copy_is_kept_until_the_end_of_a_day_where_it_is_collected(time_zone, shelf_until):
     copy = CopyFactory(branch=BranchFactory(time_zone=time_zone))
-    reservation = ReservationFactory(book=copy.book)
+    reservation = ReservationFactory(book=copy.book, branch=copy.branch)
 
     settle_title(book_id=copy.book.pk, at=NOW)
 

@@ -85,7 +85,11 @@ def test_a_record_is_edited_and_the_event_names_what_changed():
     assert book.title == "Nineteen Eighty-Four"
     told = Event.objects.get()
     assert (told.kind, told.book_id) == ("book.edited", book.pk)
-    assert told.payload == {"changed": ["title"], "in_circulation": True}
+    assert told.payload == {
+        "changed": ["title"],
+        "changes": {"title": ["Nineteen Eighty-For", "Nineteen Eighty-Four"]},
+        "in_circulation": True,
+    }
 
 
 def test_an_edit_that_changes_nothing_leaves_no_trace():
@@ -153,7 +157,11 @@ def test_coming_back_into_circulation_is_immediate():
     edited = edit_title(book_id=book.pk, fields={"in_circulation": True}, at=NOW)
 
     assert edited.in_circulation
-    assert Event.objects.get().payload == {"changed": ["in_circulation"], "in_circulation": True}
+    assert Event.objects.get().payload == {
+        "changed": ["in_circulation"],
+        "changes": {"in_circulation": [False, True]},
+        "in_circulation": True,
+    }
 
 
 # --- Withdrawing ---------------------------------------------------------------------------------------------

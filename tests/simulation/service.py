@@ -14,6 +14,7 @@ import requests
 
 from circulation.simulation.own_database import own_database
 from tests.config.test_run import free_port
+from tests.factories import BranchFactory
 from tests.simulation.runs import ROOT
 
 BUSY = (
@@ -24,13 +25,14 @@ BUSY = (
 
 @contextmanager
 def service(**variables):
-    """Its URL. Inside, this process is connected to its database."""
+    """Its URL. Inside, this process is connected to its database. It has two branches."""
     with own_database(workers=1) as name, web_server(name, **variables) as (url, _):
+        BranchFactory(name="Harbour")
         yield url
 
 
 @contextmanager
-def web_server(database, *, module="config.web", **variables):
+def web_server(database, *, module="config.web", log=None, **variables):
     """Its URL and its process, in a session of its own."""
     port = free_port()
     environment = {
@@ -44,6 +46,7 @@ def web_server(database, *, module="config.web", **variables):
         [sys.executable, "-m", module, "127.0.0.1", str(port)],
         cwd=ROOT,
         env=os.environ | environment | variables,
+        stderr=log,
         start_new_session=True,
     )
     try:

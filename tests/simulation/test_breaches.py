@@ -7,9 +7,11 @@ from circulation import copies, lending, services
 from circulation.simulation import checks, service_desk
 from circulation.simulation.service_desk import ServiceDesk
 from circulation.simulation.standing import Standing
+from events.models import Event
+from events.recording import event, record
 from library import cache
 from library.models import Book, Copy
-from reservations import services as line
+from reservations import serving
 
 
 def broken(ran):
@@ -33,33 +35,57 @@ def test_taking_what_is_set_aside_for_somebody_else_is_found(simulate, monkeypat
 
     monkeypatch.setattr(services, "is_takeable", takeable)
     monkeypatch.setattr(lending, "is_takeable", takeable)
-    ran = simulate(seed=22, events=300, members=30, titles=2)
+    ran = simulate(seed=22, events=300, members=30, titles=2, check_every=5)
     assert 3 in broken(ran)
     assert ran.failure.startswith("Seed 22, event ")
     assert ": checkout, title " in ran.failure
 
 
 def test_a_line_that_nobody_serves_is_found(simulate, monkeypatch):
-    monkeypatch.setattr(line, "settle", lambda *_, **__: [])
+    monkeypatch.setattr(serving, "settle", lambda *_, **__: [])
     ran = simulate(seed=23, events=300)
     assert broken(ran) == {2}
     assert "titles with somebody waiting beside an available copy" in ran.failure
 
 
 def test_with_several_workers_a_line_that_nobody_serves_is_not_left_to_the_sweep(simulate, monkeypatch):
-    settle = line.settle
+    settle = serving.settle
 
     def sweep(book_ids, *, at):
         with transaction.atomic():
             for book in Book.objects.filter(pk__in=book_ids):
                 settle(book, at=at)
 
-    monkeypatch.setattr(line, "settle", lambda *_, **__: [])
+    monkeypatch.setattr(serving, "settle", lambda *_, **__: [])
     monkeypatch.setattr(checks, "settle_titles", sweep)
     monkeypatch.setattr(Standing, "may_be_blocked", lambda *_: False)
     ran = simulate(seed=23, events=150, workers=4, members=30, titles=2)
     assert broken(ran) == {2}
     assert "somebody waits beside an available copy, and nobody was just unblocked" in ran.failure
+
+
+def test_a_copy_that_is_received_and_not_given_to_the_line_is_found(simulate, monkeypatch):
+    """By one desk. Among several, whatever happens next to the title may serve the line before anybody looks."""
+
+    def put_on_its_shelf(book, came_in, *, at):
+        copy = came_in.copy
+        copy.move(Copy.Status.AVAILABLE)
+        record(event(Event.Kind.RECEIVE, at=at, book_id=book.pk, copy_id=copy.pk, barcode=copy.barcode))
+        serving.lose_copy(copy, at=at)
+
+    monkeypatch.setattr(serving, "receive", put_on_its_shelf)
+    monkeypatch.setattr(Standing, "may_be_blocked", lambda *_: False)
+    ran = simulate(seed=28, events=200, members=30, titles=2, check_every=5)
+    assert broken(ran) == {2}
+    assert "beside an available copy" in ran.failure
+    assert ": receive, title " in ran.failure
+
+
+def test_a_copy_that_is_sent_without_a_word_is_found(simulate, monkeypatch):
+    monkeypatch.setattr(serving, "send", lambda copy, *_, **__: copy.move(Copy.Status.IN_TRANSIT))
+    ran = simulate(seed=29, events=200, members=30, titles=2)
+    assert broken(ran) == {5}
+    assert "that their events leave them in" in ran.failure
 
 
 def test_what_is_done_behind_the_desk_is_found_at_its_very_event(simulate, monkeypatch):

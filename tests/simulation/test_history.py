@@ -31,6 +31,10 @@ def set_aside(copy, place):
     return event("hold", copy, 10 + place, place=place)
 
 
+def sent(copy, place=None):
+    return event("transit", copy, None if place is None else 10 + place, place=place)
+
+
 def followed(*events, copies=2, doubtful=frozenset()):
     history = History(copies, PLACED, set(doubtful))
     history.follow(events)
@@ -62,6 +66,21 @@ def test_a_copy_that_failed_on_the_hold_shelf_leaves_its_reservation_waiting():
     assert (history.wrong, history.available, history.places) == ([], 1, {1: "waiting"})
 
 
+def test_a_copy_on_its_way_is_away_until_it_is_received():
+    on_its_way = followed(joined(1), sent(1, 1), sent(2))
+    assert (on_its_way.wrong, on_its_way.available, on_its_way.places) == ([], 0, {1: "sent for"})
+    assert on_its_way.away == {1: "in_transit", 2: "in_transit"}
+    arrived = followed(joined(1), sent(1, 1), sent(2), event("receive", 2), event("receive", 1), set_aside(1, 1))
+    assert (arrived.wrong, arrived.available, arrived.places) == ([], 1, {1: "ready"})
+
+
+def test_a_copy_that_was_sent_stays_theirs_when_somebody_before_them_comes_back():
+    pausing = [joined(1), event("suspend", member=11, place=1), joined(2), sent(1, 2)]
+    coming_back = event("resume", member=11, place=1)
+    passed_on = [event("receive", 1), sent(1, 2), event("receive", 1), set_aside(1, 2)]
+    assert followed(*pausing, coming_back, *passed_on, copies=1).wrong == []
+
+
 @pytest.mark.parametrize(
     ("events", "wrong"),
     [
@@ -69,7 +88,10 @@ def test_a_copy_that_failed_on_the_hold_shelf_leaves_its_reservation_waiting():
         ([lent(1, 20, 100), set_aside(1, 1)], (1, "set aside a copy that did not stand on the shelf")),
         ([joined(1), set_aside(1, 1), lent(1, 20, 100)], (3, "lent a copy that was set aside for somebody else")),
         ([joined(1), joined(2), lent(1, 20, 100)], (3, "lent one of 2 free copies past 2 people ahead in the line")),
-        ([joined(1), joined(2), set_aside(1, 2)], (3, "set a copy aside for reservation 2 before 1")),
+        ([joined(1), joined(2), set_aside(1, 2)], (3, "gave reservation 2 a copy before 1")),
+        ([joined(1), joined(2), sent(1, 2)], (3, "gave reservation 2 a copy before 1")),
+        ([sent(1), lent(1, 20, 100)], (5, "lent a copy that was in_transit")),
+        ([joined(1), sent(1, 1), set_aside(1, 1)], (1, "set aside a copy that did not stand on the shelf")),
         ([lent(1, 20, 100, open=5)], (4, "lent beyond the limit of 5")),
         ([lent(1, 20, 100), lent(2, 20, 101)], (4, "lent a title to a member who had it")),
         ([event("lost", 1), lent(1, 20, 100)], (5, "lent a copy that was lost")),

@@ -45,6 +45,8 @@ def test_it_says_what_it_adds_and_what_it_checked(url):
     assert Book.objects.filter(title__endswith=f"({mark})", category="simulation").count() == 6
     assert Member.objects.filter(last_name__endswith=f"({mark})").count() == 12
     assert sum(" OK " in line for line in ran.out) == 10
+    assert any(line.startswith("receive ") for line in ran.out)  # between its two branches
+    assert Copy.objects.filter(book__title__endswith=f"({mark})").values("branch").distinct().count() == 2
     assert "in what order they are published cannot be seen from outside" in re.sub(r"\s+", " ", " ".join(ran.out))
 
 

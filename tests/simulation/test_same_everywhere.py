@@ -27,9 +27,9 @@ def test_the_same_seed_ends_the_same_in_another_process_and_another_seed_does_no
 @pytest.mark.parametrize("check_every", [9, 1000])
 def test_a_seed_ends_as_when_this_was_written_however_often_it_is_checked(simulate, check_every):
     """Other rules of the desk, or another stream, end otherwise: then this is another digest, and nothing is wrong."""
-    ran = simulate(seed=2, events=160, titles=3, check_every=check_every)
+    ran = simulate(seed=8, events=160, titles=3, check_every=check_every)
     assert ran.failure is None
-    assert "  a1a04e4f86e8ca28f0d59fef7ae6684895998da4c2ba980440204b32e7296021" in ran.out
+    assert "  40a73a628adcde2f5487816d33c7fa031d8a65326e404f1264ee66b9389d039e" in ran.out
     table = ran.out[ran.out.index(next(line for line in ran.out if line.startswith("Events "))) + 1 :]
     assert {line.split()[0] for line in table[: table.index("")] if line[0] != " "} == set(Kind)
 

@@ -1,6 +1,7 @@
 """Two empty services, and a Valkey of their own."""
 
 import os
+from contextlib import contextmanager
 from urllib.parse import quote
 
 import psycopg
@@ -37,8 +38,8 @@ def valkey():
         yield server
 
 
-@pytest.fixture
-def sides(template, valkey):
+@contextmanager
+def two_sides(template, valkey):
     """The public and the admin's service, not started yet. Whatever is started is stopped afterwards."""
     made = []
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as server:
@@ -51,6 +52,12 @@ def sides(template, valkey):
         for side in made:
             side.kill()
             server.execute(f'DROP DATABASE "{side.database_url.rpartition("/")[2]}" WITH (FORCE)')
+
+
+@pytest.fixture
+def sides(template, valkey):
+    with two_sides(template, valkey) as made:
+        yield made
 
 
 @pytest.fixture

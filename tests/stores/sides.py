@@ -21,7 +21,7 @@ PROCESSES = {
 
 # What both sides say of a library; who had what that ended is the public one's secret.
 FACTS = {
-    "branches": "SELECT id, name, time_zone FROM library_branch",
+    "branches": "SELECT id, name, time_zone, closing_times, closed_on FROM library_branch",
     "categories": "SELECT id, name FROM library_membercategory",
     "policies": "SELECT id, member_category_id, book_category, loan_days, max_loans FROM library_loanpolicy",
     "books": """

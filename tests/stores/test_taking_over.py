@@ -33,7 +33,10 @@ ISBNS = ("9780141439549", "9780141439518")
 
 def lived(tell, service):
     """A day, of which each step is told of as it is then."""
-    branch, group = Branch.objects.create(name="Harbour"), MemberCategory.objects.create(name="child")
+    branch, group = (
+        Branch.objects.create(name="Harbour", closed_on=[NOW.date()]),
+        MemberCategory.objects.create(name="child"),
+    )
     LoanPolicy.objects.create(member_category=group, max_loans=1)
     tell()
     books = [add_title(at=NOW, title=f"Title {number}", copies=2, branch=branch) for number in range(3)]
@@ -50,6 +53,8 @@ def lived(tell, service):
     place = reserve(member_id=bob, book_id=first, at=NOW)
     tell()
     return_copy(barcode=f"{first}-1", at=NOW)
+    tell()
+    copies.receive(barcode=f"{first}-1", at=NOW)  # at the main library, where Bob collects it
     tell()
     return_copy(barcode=f"{second}-1", at=NOW)
     fulfil(reservation_id=place.pk, at=NOW)

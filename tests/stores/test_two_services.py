@@ -1,17 +1,25 @@
 """Two services: what each serves, what the other one hears of it, and who wins."""
 
+import itertools
+
 import pytest
 
+from tests.servers import own_valkey
+from tests.stores.conftest import two_sides
 from tests.stores.sides import agree, until
 
+numbers = itertools.count(1)
 
-@pytest.fixture
-def both(public, admin):
-    public.start()
-    admin.start()
-    until(lambda: "complete" in public.manage("stores", "status")[1], "the public service is not in step")
-    until(lambda: "complete" in admin.manage("stores", "status")[1], "the admin's service is not in step")
-    return public, admin
+
+@pytest.fixture(scope="module")
+def both(template):
+    """One pair for all that follows, each of which has titles and members of its own."""
+    with own_valkey() as valkey, two_sides(template, valkey) as sides:
+        for side in sides:
+            side.start()
+        for side in sides:
+            until(lambda side=side: "complete" in side.manage("stores", "status")[1], f"{side.service} is not in step")
+        yield sides
 
 
 def data(answer, status=200):
@@ -30,12 +38,16 @@ def add(admin, **fields):
 
 
 def enrol(public, name):
-    body = {"email": f"{name}@example.org", "first_name": name.title(), "last_name": "Reader"}
+    body = {"email": f"{name}-{next(numbers)}@example.org", "first_name": name.title(), "last_name": "Reader"}
     return data(public.ask("POST", "/api/users/", body), 201)["id"]
 
 
 def listed(public):
     return [book["id"] for book in data(public.ask("GET", "/api/books/"))["results"]]
+
+
+def status_of_copies(side, book):
+    return [status for (status,) in side.sql("SELECT status FROM library_copy WHERE book_id = %s", book)]
 
 
 def borrow(public, book, member):
@@ -45,31 +57,33 @@ def borrow(public, book, member):
 def test_the_story_of_two_services(both):
     public, admin = both
     book = add(admin, publisher="Wiley", category="technology")["id"]
-    until(lambda: listed(public) == [book], "the new book is not on the public list")
+    until(lambda: book in listed(public), "the new book is not on the public list")
     assert data(public.ask("GET", "/api/books/?publisher=Wiley&category=technology"))["results"][0]["title"] == (
         "Middlemarch"
     )
     ada = enrol(public, "ada")
     loan = data(borrow(public, book, ada), 201)
-    assert listed(public) == []
-    assert [row["id"] for row in data(public.ask("GET", "/api/books/?available=false"))["results"]] == [book]
+    assert book not in listed(public)
+    assert book in [row["id"] for row in data(public.ask("GET", "/api/books/?available=false"))["results"]]
 
     until(
-        lambda: data(admin.ask("GET", "/api/admin/books/borrowed/"))["results"],
+        lambda: book in [row["id"] for row in data(admin.ask("GET", "/api/admin/books/borrowed/"))["results"]],
         "the admin's service does not hear of the loan",
     )
-    [borrowed] = data(admin.ask("GET", "/api/admin/books/borrowed/"))["results"]
+    [borrowed] = data(admin.ask("GET", "/api/admin/books/borrowed/?publisher=Wiley"))["results"]
     assert borrowed["borrowers"] == [
         {"user_id": ada, "name": "Ada Reader", "copy_barcode": loan["copy_barcode"], "due_at": loan["due_at"]}
     ]
-    assert data(admin.ask("GET", "/api/admin/users/"))["results"][0]["email"] == "ada@example.org"
+    assert (ada, "Ada") in [
+        (user["id"], user["first_name"]) for user in data(admin.ask("GET", "/api/admin/users/"))["results"]
+    ]
     assert data(admin.ask("GET", f"/api/admin/users/{ada}/borrowed-books/"))["results"][0]["title"] == "Middlemarch"
 
     data(public.ask("POST", "/api/circulation/return/", {"loan_id": loan["id"]}))
-    assert listed(public) == [book]
+    assert book in listed(public)
     agree(public, admin)
     data(admin.ask("DELETE", f"/api/admin/books/{book}/"))
-    until(lambda: listed(public) == [], "the public service does not hear that the book is gone")
+    until(lambda: book not in listed(public), "the public service does not hear that the book is gone")
     agree(public, admin)
 
 
@@ -111,7 +125,7 @@ def test_a_token_of_one_is_no_good_at_the_other(both):
 def test_a_book_that_is_lent_is_not_removed(both):
     public, admin = both
     book, ada = add(admin)["id"], enrol(public, "ada")
-    until(lambda: listed(public) == [book], "the new book is not on the public list")
+    until(lambda: book in listed(public), "the new book is not on the public list")
     data(borrow(public, book, ada), 201)
     agree(public, admin)
 
@@ -122,7 +136,7 @@ def test_a_book_that_was_lent_before_its_removal_arrived_goes_when_it_comes_back
     """An acknowledged loan stands."""
     public, admin = both
     book, ada, bob = add(admin)["id"], enrol(public, "ada"), enrol(public, "bob")
-    until(lambda: listed(public) == [book], "the new book is not on the public list")
+    until(lambda: book in listed(public), "the new book is not on the public list")
     agree(public, admin)
     public.stop("consumers", "relay")
     loan = data(borrow(public, book, ada), 201)
@@ -136,18 +150,18 @@ def test_a_book_that_was_lent_before_its_removal_arrived_goes_when_it_comes_back
     )
     assert code(borrow(public, book, bob)) == (422, "COPY_NOT_CIRCULATING")
     assert data(public.ask("GET", f"/api/loans/{loan['id']}/"))["returned_at"] is None
-    until(lambda: admin.sql("SELECT status FROM library_copy") == [("on_loan",)], "the admin does not hear of the loan")
+    until(lambda: status_of_copies(admin, book) == ["on_loan"], "the admin does not hear of the loan")
     data(public.ask("POST", "/api/circulation/return/", {"loan_id": loan["id"]}))
 
     assert code(public.ask("GET", f"/api/books/{book}/")) == (404, "BOOK_NOT_FOUND")
     agree(public, admin)
-    assert admin.sql("SELECT status FROM library_copy") == [("withdrawn",)]
+    assert status_of_copies(admin, book) == ["withdrawn"]
 
 
 def test_a_book_out_of_circulation_is_not_lent_and_its_line_is_closed(both):
     public, admin = both
     book, ada, bob = add(admin)["id"], enrol(public, "ada"), enrol(public, "bob")
-    until(lambda: listed(public) == [book], "the new book is not on the public list")
+    until(lambda: book in listed(public), "the new book is not on the public list")
     data(borrow(public, book, ada), 201)
     place = data(public.ask("POST", "/api/reservations/", {"member_id": bob, "book_id": book}), 201)["id"]
     data(admin.ask("PUT", "/api/admin/books/", {"book_id": book, "status": "unavailable"}))
@@ -163,7 +177,7 @@ def test_a_book_out_of_circulation_is_not_lent_and_its_line_is_closed(both):
 def test_a_new_copy_goes_to_whoever_waits(both):
     public, admin = both
     book, ada, bob = add(admin)["id"], enrol(public, "ada"), enrol(public, "bob")
-    until(lambda: listed(public) == [book], "the new book is not on the public list")
+    until(lambda: book in listed(public), "the new book is not on the public list")
     data(borrow(public, book, ada), 201)
     place = data(public.ask("POST", "/api/reservations/", {"member_id": bob, "book_id": book}), 201)["id"]
 
@@ -177,16 +191,16 @@ def test_a_new_copy_goes_to_whoever_waits(both):
 def test_a_member_who_leaves_is_forgotten_at_both(both):
     public, admin = both
     book, ada = add(admin)["id"], enrol(public, "ada")
-    until(lambda: listed(public) == [book], "the new book is not on the public list")
+    until(lambda: book in listed(public), "the new book is not on the public list")
     loan = data(borrow(public, book, ada), 201)
     data(public.ask("POST", "/api/circulation/return/", {"loan_id": loan["id"]}))
     agree(public, admin)
-    assert admin.sql("SELECT member_id FROM circulation_loan") == [(None,)]
+    assert admin.sql("SELECT member_id FROM circulation_loan WHERE book_id = %s", book) == [(None,)]
 
     data(public.ask("DELETE", f"/api/members/{ada}/"))
 
     agree(public, admin)
-    assert admin.sql("SELECT count(*) FROM library_member") == [(0,)]
+    assert admin.sql("SELECT count(*) FROM library_member WHERE id = %s", ada) == [(0,)]
 
 
 def test_what_belongs_to_the_other_service_is_refused_by_commands_too(both, tmp_path):
@@ -198,14 +212,14 @@ def test_what_belongs_to_the_other_service_is_refused_by_commands_too(both, tmp_
     assert "This is done at the admin's service." in said
     _, said = admin.manage("import_members", str(tmp_path / "members.csv"))
     assert "This is done at the public service." in said
-    assert public.sql("SELECT count(*) FROM library_book") == [(0,)]
-    assert admin.sql("SELECT count(*) FROM library_member") == [(0,)]
+    assert public.sql("SELECT count(*) FROM library_book WHERE title = 'Romola'") == [(0,)]
+    assert admin.sql("SELECT count(*) FROM library_member WHERE last_name = 'Lovelace'") == [(0,)]
 
 
 def test_a_branch_that_is_renamed_at_the_one_is_renamed_in_the_numbers_of_the_other(both):
     public, admin = both
     book = add(admin, branch="Main Library")["id"]
-    until(lambda: listed(public) == [book], "the new book is not on the public list")
+    until(lambda: book in listed(public), "the new book is not on the public list")
 
     def branches():
         return [row["branch"] for row in data(public.ask("GET", f"/api/books/{book}/availability/"))["branches"]]
@@ -228,7 +242,7 @@ def test_a_branch_that_is_renamed_at_the_one_is_renamed_in_the_numbers_of_the_ot
 def test_both_are_sound_by_their_own_checks(both):
     public, admin = both
     book, ada = add(admin, copies=3)["id"], enrol(public, "ada")
-    until(lambda: listed(public) == [book], "the new book is not on the public list")
+    until(lambda: book in listed(public), "the new book is not on the public list")
     data(borrow(public, book, ada), 201)
     agree(public, admin)
 

@@ -147,7 +147,7 @@ class Receiver:
         head, _, body = data.partition(b"\r\n\r\n")
         line, _, rest = head.partition(b"\r\n")
         headers = dict(BytesHeaderParser().parsebytes(rest).items())
-        while len(body) < int(headers["Content-Length"]):
+        while len(body) < int(headers.get("Content-Length", 0)):
             body += client.recv(65536)
         with self._turn:
             self.received.append(Received(line.split()[1].decode(), headers, body))

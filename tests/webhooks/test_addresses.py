@@ -1,10 +1,10 @@
-"""Where webhooks may go, in whatever form an address is written."""
+"""Where requests to outside parties may go, in whatever form an address is written."""
 
 import ipaddress
 
 import pytest
 
-from integrations.webhooks.addresses import is_allowed, written_out
+from integrations.addresses import is_allowed, written_out
 
 PUBLIC = ["8.8.8.8", "1.1.1.1", "93.184.216.34", "2606:4700:4700::1111", "2a00:1450:4001:80b::200e", "64:ff9b::808:808"]
 PRIVATE = [
@@ -56,12 +56,12 @@ PRIVATE = [
 
 @pytest.mark.parametrize("address", PUBLIC)
 def test_the_public_internet_may_be_sent_to(address):
-    assert is_allowed(address)
+    assert is_allowed(address, [])
 
 
 @pytest.mark.parametrize("address", PRIVATE)
 def test_everything_else_may_not(address):
-    assert not is_allowed(address)
+    assert not is_allowed(address, [])
 
 
 @pytest.mark.parametrize(
@@ -72,12 +72,16 @@ def test_everything_else_may_not(address):
         ("fd00::/8", ["fd12::1"], ["fc00::1", "10.0.0.1"]),
     ],
 )
-def test_networks_of_the_librarys_own_may_be_sent_to_once_they_are_named(settings, network, inside, outside):
-    settings.WEBHOOK_NETWORKS = [ipaddress.ip_network(network)]
+def test_networks_of_the_librarys_own_may_be_sent_to_once_they_are_named(network, inside, outside):
+    named = [ipaddress.ip_network(network)]
 
-    assert all(map(is_allowed, inside))
-    assert not any(map(is_allowed, outside))
-    assert all(map(is_allowed, PUBLIC))
+    assert all(is_allowed(address, named) for address in inside)
+    assert not any(is_allowed(address, named) for address in outside)
+    assert all(is_allowed(address, named) for address in PUBLIC)
+
+
+def test_what_tells_of_a_providers_machine_is_not_sent_to_whatever_is_named():
+    assert not is_allowed("fd00:ec2::254", [ipaddress.ip_network("fd00::/8")])
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "2130706433", "0x7f000001", "0x7f.1", "0177.0.0.1", "127.1", "127.0.1"])

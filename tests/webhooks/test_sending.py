@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from integrations.reaching import split
 from integrations.webhooks import sending
-from integrations.webhooks.sending import post, split
+from integrations.webhooks.sending import post
 from tests.webhooks import receiving
 from tests.webhooks.receiving import Receiver, answering
 
@@ -180,7 +181,7 @@ def secure(_loopback):
 )
 def test_a_certificate_must_be_of_the_host_in_the_url(secure, monkeypatch, host, error):
     trusting = ssl.create_default_context(cafile=CERTIFICATE)
-    monkeypatch.setattr(sending, "_tls", lambda: trusting)
+    monkeypatch.setattr(sending, "tls", lambda: trusting)
 
     outcome = send(f"https://{host}:{secure.port}/")
 
@@ -310,8 +311,8 @@ def test_what_a_url_may_be(url):
         ("https://[::1/", "This is no URL."),
         ("https://example.org:99999/", "This is no URL."),
         ("https://example.org:0/", "This is no URL."),
-        ("https://a:b@example.org/", "Name and password do not belong in the URL: messages are signed."),
-        ("https://example.org@127.0.0.1/", "Name and password do not belong in the URL: messages are signed."),
+        ("https://a:b@example.org/", "Name and password do not belong in the URL."),
+        ("https://example.org@127.0.0.1/", "Name and password do not belong in the URL."),
         ("https://example.org/#x", "What follows a # would not be sent."),
         ("https://bücher.example/", "Write the URL in ASCII, without spaces and backslashes."),
         ("https://example.org/a b", "Write the URL in ASCII, without spaces and backslashes."),

@@ -12,8 +12,8 @@ import re
 import warnings
 from collections.abc import Iterator
 from typing import Any
-from xml.sax import SAXException
-from xml.sax.handler import feature_namespaces
+from xml.sax import SAXException  # nosec B406  # the parser is defusedxml's
+from xml.sax.handler import feature_namespaces  # nosec B406  # likewise
 
 from defusedxml import DefusedXmlException
 from defusedxml.expatreader import DefusedExpatParser

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pickle
+import pickle  # nosec B403  # of a file of our own
 import tempfile
 
 from circulation.imports.formats.rows import Item, Items, Row
@@ -58,7 +58,7 @@ class Spool:
         position = 0
         while position < end:
             self._file.seek(position)
-            items: list[Item] = pickle.load(self._file)
+            items: list[Item] = pickle.load(self._file)  # nosec B301  # written above, to a file without a name
             position = self._file.tell()
             self._file.seek(end)
             yield from items

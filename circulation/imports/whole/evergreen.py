@@ -32,7 +32,7 @@ _STATUS = {
     "3": ("lost", ""),
     "4": ("missing", ""),
     "5": ("missing", "in process"),
-    "6": ("missing", "in transit"),
+    "6": ("in_transit", ""),
     "7": ("available", ""),
     "8": ("available", ""),
     "9": ("missing", "on order"),

@@ -92,7 +92,7 @@ def kind_of(columns: tuple[str, ...], stem: str) -> str | None:
         return "titles"
     if "loan_days" in Columns(POLICY).given(columns):
         return "policies"
-    if Columns(BRANCH).given(columns) == {"name", "time_zone"}:
+    if {"name", "time_zone"} <= Columns(BRANCH).given(columns):
         return "branches"
     if "placed_at" in Columns(RESERVATION).given(columns):
         return "reservations"

@@ -102,7 +102,7 @@ class WholeLibrary:
                 told.append(f"“{book}” was deleted in Evergreen: withdrawn.")
         if touched := sorted(self._reservations.touched):
             ready = settle_titles(touched, at=at)
-            told.append(f"Titles with a line: {len(touched)}. Copies set aside for those first in it: {len(ready)}.")
+            told.append(f"Titles with a line: {len(touched)}. Copies given to those first in it: {len(ready)}.")
         return told
 
     def _kind(self, name: str, columns: tuple[str, ...]) -> Kind[Any, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db.models import Count
@@ -116,7 +117,7 @@ def _lend(lendings: Sequence[_Lending]) -> None:
         return policy_for(Member(category_id=member_category), Book(category=book_category))
 
     loans: list[Loan] = []
-    facts: list[dict[str, int]] = []
+    facts: list[dict[str, Any]] = []  # of each check-out
     for lending in lendings:
         copy, member, book = copies[lending.record.barcode], members[lending.member_id], books[lending.book_id]
         if not copy.is_available:

@@ -81,7 +81,7 @@ class Reservations(Kind[ReservationRecord, Reservation | None]):
             values.whole_number("priority", given.get("priority", 0), lowest=-1000, highest=1000),
             moments.get("needed_by"),
             self._branches[given["branch"]] if "branch" in given else None,
-            values.words("barcode", given["barcode"], longest=64).strip() if status == Status.READY else "",
+            values.words("barcode", given["barcode"], longest=64).strip() if "barcode" in given else "",
             moments.get("shelf_until"),
         )
 
@@ -146,12 +146,19 @@ def _queue(places: Sequence[_Place], *, at: datetime) -> None:
     barcodes = [place.record.barcode for place in places if place.record.barcode]
     copies = {copy.barcode: copy for copy in Copy.objects.filter(barcode__in=barcodes).select_related("branch")}
     holders = set(Copy.objects.filter(book__in=books, status=Copy.Status.ON_LOAN).values_list("book_id", "holder_id"))
+    waiting = Reservation.objects.filter(book__in=books, status=Status.WAITING)
+    sent = set(waiting.exclude(copy=None).values_list("copy__barcode", flat=True))
     reservations = []
     for place in places:
         member, book = members[place.member_id], books[place.book_id]
         if (book.pk, member.pk) in holders:
             raise RowError(f"{member} has “{book}” on loan, and need not wait for it.")
-        reservations.append(_reservation(place.record, member, book, copies.get(place.record.barcode), at=at))
+        # What is on its way to one member is not on its way to another.
+        copy = None if place.record.barcode in sent else copies.get(place.record.barcode)
+        reservation = _reservation(place.record, member, book, copy, at=at)
+        if reservation.status == Status.WAITING and reservation.copy is not None:
+            sent.add(reservation.copy.barcode)
+        reservations.append(reservation)
     Reservation.objects.bulk_create(reservations)
     record(*(told for reservation in reservations for told in _events(reservation)))
 
@@ -163,11 +170,12 @@ def _reservation(
         if copy is None or copy.book_id != book.pk or not copy.is_available:
             raise RowError(f"Copy {record.barcode} of “{book}” is not there to be set aside.")
         copy.move(Copy.Status.ON_HOLD_SHELF, holder=member)
-    else:
+    elif not _is_sent(record, book, copy):
         copy = None
     shelf_until = record.shelf_until
-    if copy is not None and shelf_until is None:
-        shelf_until = copy.branch.end_of_day(at, days=policy_for(member, book).shelf_days)
+    branch = record.branch or member.branch
+    if record.status == Status.READY and shelf_until is None:
+        shelf_until = branch.closing_after(at, days=policy_for(member, book).shelf_days)
     return Reservation(
         book=book,
         member=member,
@@ -175,10 +183,16 @@ def _reservation(
         placed_at=record.placed_at,
         priority=record.priority,
         needed_by=record.needed_by,
-        branch=record.branch or member.branch,
+        branch=branch,
         copy=copy,
         shelf_until=shelf_until if copy is not None else None,
     )
+
+
+def _is_sent(record: ReservationRecord, book: Book, copy: Copy | None) -> bool:
+    """Whether the copy named is on its way to whoever waits. Other systems name one that nobody is to have instead."""
+    is_on_its_way = copy is not None and copy.book_id == book.pk and copy.status == Copy.Status.IN_TRANSIT
+    return record.status == Status.WAITING and is_on_its_way
 
 
 def _events(reservation: Reservation) -> list[Event]:
@@ -195,7 +209,9 @@ def _events(reservation: Reservation) -> list[Event]:
         told.append(event(Event.Kind.REORDER, at=at, before=0, priority=reservation.priority, reason=reason, **where))
     if reservation.status == Status.SUSPENDED:
         told.append(event(Event.Kind.SUSPEND, at=at, **where))
-    if reservation.shelf_until is not None:
+    if reservation.status == Status.WAITING and reservation.copy_id is not None:
+        told.append(event(Event.Kind.TRANSIT, at=at, copy_id=reservation.copy_id, **where))
+    if reservation.status == Status.READY and reservation.shelf_until is not None:
         until = reservation.shelf_until.isoformat()
         told.append(event(Event.Kind.HOLD, at=at, copy_id=reservation.copy_id, shelf_until=until, **where))
     return told

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, time
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -16,6 +16,7 @@ from circulation.imports.formats.rows import Row, RowError
 from circulation.imports.loading import Kind, Taken
 from events.operations import operation
 from library.models import Branch, LoanPolicy, MemberCategory, validate_time_zone
+from library.recorded import Recorded
 
 _HIGHEST = {"loan_days": 3650, "shelf_days": 365}
 _LOWEST = {"loan_days": 1}
@@ -25,7 +26,7 @@ _LOWEST = {"loan_days": 1}
 class BranchRecord:
     row: Row
     name: str
-    time_zone: str
+    set: Mapping[str, Any]
     notes: tuple[str, ...] = ()
 
     @property
@@ -44,12 +45,17 @@ class BranchRows(Kind[BranchRecord, Branch]):
         given = self._columns[row]
         if "name" not in given:
             raise RowError("There is no name.")
-        zone = values.words("time_zone", given.get("time_zone", "UTC"), longest=64)
+        found: dict[str, Any] = {"time_zone": values.words("time_zone", given.get("time_zone", "UTC"), longest=64)}
         try:
-            validate_time_zone(zone)
+            validate_time_zone(found["time_zone"])
         except ValidationError as error:
             raise RowError(error.message) from error
-        return BranchRecord(row, values.words("name", given["name"], longest=120).strip(), zone)
+        if "closing_times" in given:
+            found["closing_times"] = _closing_times(values.words("closing_times", given["closing_times"], longest=200))
+        if "closed_on" in given:
+            days = values.words("closed_on", given["closed_on"], longest=20_000).split()
+            found["closed_on"] = [values.day("closed_on", day) for day in days]
+        return BranchRecord(row, values.words("name", given["name"], longest=120).strip(), found)
 
     def shown(self, record: BranchRecord) -> str:
         return f"Branch {record.name}"
@@ -60,18 +66,26 @@ class BranchRows(Kind[BranchRecord, Branch]):
 
     def add(self, records: Sequence[BranchRecord], *, at: datetime) -> Sequence[str]:
         for record in records:
-            self._branches[record.name]  # makes it
-            self._set(record)
+            _change(self._branches[record.name], record.set)  # makes it
         return [""] * len(records)
 
     def revise(self, record: BranchRecord, known: Branch, *, at: datetime) -> Taken:
-        if known.time_zone == record.time_zone:
+        if all(getattr(known, name) == value for name, value in record.set.items()):
             return Taken("unchanged")
-        self._set(record)
+        _change(known, record.set)
         return Taken("changed")
 
-    def _set(self, record: BranchRecord) -> None:
-        _change(Branch, {"name__iexact": record.name}, {"time_zone": record.time_zone})
+
+def _closing_times(text: str) -> list[time | None]:
+    """Seven times from Monday to Sunday, a hyphen for a day on which it does not open. Raises RowError."""
+    words = text.split()
+    try:
+        times = [None if word == "-" else time.fromisoformat(word) for word in words]
+    except ValueError:
+        times = []
+    if len(times) != 7 or not any(times) or any(closing and closing.tzinfo for closing in times):
+        raise RowError("closing_times are seven times from Monday to Sunday, with a hyphen for a day that is closed.")
+    return times
 
 
 @dataclass(frozen=True)
@@ -126,7 +140,7 @@ class Policies(Kind[PolicyRecord, LoanPolicy]):
         wanted = {name: value for name, value in record.terms.items() if getattr(known, name) != value}
         if not wanted:
             return Taken("unchanged")
-        _change(LoanPolicy, {"pk": known.pk}, wanted)
+        _change(known, wanted)
         return Taken("changed")
 
 
@@ -138,5 +152,7 @@ def _add(record: PolicyRecord) -> None:
 
 
 @operation
-def _change(model: type[Any], which: dict[str, Any], fields: dict[str, Any]) -> None:
-    model.objects.filter(**which).update(**fields)
+def _change(row: Recorded, fields: Mapping[str, Any]) -> None:
+    for name, value in fields.items():
+        setattr(row, name, value)
+    row.save()

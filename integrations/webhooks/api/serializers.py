@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.utils import timezone
 from rest_framework import serializers
 
+from integrations.addresses import is_allowed, written_out
 from integrations.publishing.types import TYPES
-from integrations.webhooks.addresses import is_allowed, written_out
+from integrations.reaching import split
 from integrations.webhooks.models import Delivery, Subscription
-from integrations.webhooks.sending import split
 from rest.serializers import Moment, StrictSerializer, Text, YesNo
 
 TYPE_CHOICES = sorted((kind.name, kind.when) for kind in TYPES.values())
@@ -51,7 +52,7 @@ class _Url(Text):
         except ValueError as error:
             raise serializers.ValidationError(str(error), code="invalid") from None
         # Names are asked when something is sent: what they mean then counts.
-        if (address := written_out(host)) and not is_allowed(address):
+        if (address := written_out(host)) and not is_allowed(address, settings.WEBHOOK_NETWORKS):
             raise serializers.ValidationError("Nothing is sent to private addresses like this one.", code="private")
         return url
 

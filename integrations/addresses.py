@@ -1,4 +1,4 @@
-"""Where webhooks may go: everywhere on the public internet, and to the networks that WEBHOOK_NETWORKS names.
+"""Where requests to outside parties may go: everywhere on the public internet, and to networks that an admin allowed.
 
 The address that a connection is made to is asked, not the name in the URL. So it changes nothing how an address is
 written, or that a name has another address at every look-up.
@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_network
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 
-from django.conf import settings
+Network = IPv4Network | IPv6Network
 
 # Addresses that stand for IPv4 addresses, which are asked in their place.
 _MAPPED, _NAT64 = IPv6Network("::ffff:0:0/96"), IPv6Network("64:ff9b::/96")
@@ -23,12 +24,18 @@ _NOT_PUBLIC = [
 ]
 
 
-def is_allowed(text: str) -> bool:
-    """Whether webhooks may go to this numeric address."""
+# What a provider's machine tells about itself. In a network that may be allowed, but never meant.
+_NEVER = IPv6Address("fd00:ec2::254")
+
+
+def is_allowed(text: str, networks: Iterable[Network]) -> bool:
+    """Whether requests may go to this numeric address: a public one, or one in these networks."""
     address = ipaddress.ip_address(text)
     if isinstance(address, IPv6Address) and (address in _MAPPED or address in _NAT64):
         address = IPv4Address(address.packed[-4:])
-    return any(address in network for network in settings.WEBHOOK_NETWORKS) or _is_public(address)
+    if address == _NEVER:
+        return False
+    return any(address in network for network in networks) or _is_public(address)
 
 
 def _is_public(address: IPv4Address | IPv6Address) -> bool:

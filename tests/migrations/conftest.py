@@ -1,0 +1,3 @@
+from tests.migrations.late import late
+
+__all__ = ["late"]
