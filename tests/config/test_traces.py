@@ -54,7 +54,7 @@ def test_everything_else_keeps_its_trace(name, problem, cause):
 
 
 def test_that_an_answer_was_503_is_left_to_who_gave_it():
-    [only] = [found for found in logging.getLogger("django.request").filters if isinstance(found, WithoutUnavailable)]
+    only = next(found for found in logging.getLogger("django.request").filters if isinstance(found, WithoutUnavailable))
 
     told = [only.filter(logging.makeLogRecord({"status_code": status})) for status in (500, 503)]
 
