@@ -8,7 +8,6 @@ import socket
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -118,9 +117,7 @@ def test_it_serves_until_ctrl_c_stops_all_it_started_and_the_next_start_signs_in
     assert not postgres_runs()
     assert not valkey_runs()
 
-    start = time.monotonic()
     again = Run(local_dir).wait_until_ready()
-    assert time.monotonic() - start < 20
     (password,) = re.findall(r"password (\S+)", again.said)
     assert f"password {password}" in running.said
     assert "migrations" not in again.said

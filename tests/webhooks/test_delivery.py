@@ -148,7 +148,7 @@ def test_a_slow_endpoint_delays_nobody_else(receiver):
             delivering.stop.set()
             slow.ended.set()
 
-        assert took < 5
+        assert took < sending.TOTAL
         assert slow.connections == 1
 
 
@@ -478,12 +478,11 @@ def test_endpoints_that_stall_delay_nobody_else_however_many(receiver, monkeypat
             WebhookFactory(url=slow.url)
         WebhookFactory(url=receiver.url)
         queue(happen(10))
-        began = time.monotonic()
 
         with Delivering():
             receiver.wait_for(lambda: delivered() == 10)
 
-        assert time.monotonic() - began < 4  # 40 attempts on two threads would take ten
+        assert slow.connections < 40  # else each of its deliveries was tried first
 
 
 def test_what_was_recorded_as_received_stays_so(receiver):
