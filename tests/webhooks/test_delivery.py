@@ -161,7 +161,8 @@ def test_nothing_is_locked_and_no_transaction_is_open_while_it_is_sent(receiver)
             )
             seen.append(cursor.fetchone()[0])
             cursor.execute(
-                "SET lock_timeout = '1s'; UPDATE webhooks_subscription SET description = 'changed meanwhile'"
+                "BEGIN; SET LOCAL lock_timeout = '1s'; "
+                "UPDATE webhooks_subscription SET description = 'changed meanwhile'; COMMIT"
             )
         connection.close()
         answering(200)(receiver, client)
