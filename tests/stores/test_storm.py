@@ -10,6 +10,8 @@ import requests
 
 from tests.stores.sides import agree, until
 
+pytestmark = pytest.mark.slow
+
 TITLES, MEMBERS, OPERATIONS = 30, 20, 1000
 
 
