@@ -3,6 +3,7 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
+from django.contrib.admin import apps as of_the_admin
 from django.db.backends.signals import connection_created
 
 
@@ -21,6 +22,11 @@ class ProjectConfig(AppConfig):
 
         connection_created.connect(keep_no_statements)
         watch()
+
+
+class DeskConfig(of_the_admin.AdminConfig):
+    default = False
+    default_site = "config.admin_site.DeskSite"
 
 
 def keep_no_statements(connection: Any, **_: Any) -> None:

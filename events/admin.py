@@ -18,6 +18,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.html import format_html
+from unfold import admin as unfold
 
 from events.models import Consumer, FailedMessage, Heartbeat, PendingEvent, Publication, Relay, StoredAnswer
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:  # generic for the type checker only
     InlineFormSet = BaseInlineFormSet[Any, Any, Any]
     RowPaginator = Paginator[Any]
 else:
-    ModelAdmin, TabularInline = admin.ModelAdmin, admin.TabularInline
+    ModelAdmin, TabularInline = unfold.ModelAdmin, unfold.TabularInline
     ModelForm, InlineFormSet, RowPaginator = forms.ModelForm, BaseInlineFormSet, Paginator
 
 COUNTED = 10_000
