@@ -8,12 +8,12 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth import admin as auth_admin
-from django.contrib.auth import forms as auth_forms
 from django.contrib.auth.models import Group
 from django.db.models import OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils import timezone
+from unfold import forms as theme
 
 from accounts import tokens
 from accounts.keys import create_key, revoke_key
@@ -41,7 +41,7 @@ class RoleMixin:
         return super().save(commit)  # type: ignore[misc]
 
 
-class AccountForm(RoleMixin, auth_forms.UserChangeForm):  # type: ignore[type-arg]
+class AccountForm(RoleMixin, theme.UserChangeForm):  # type: ignore[misc]  # it has no types
     role = role_field()
 
     editor: ClassVar[Any] = None  # who has the form before them
@@ -65,7 +65,7 @@ class AccountForm(RoleMixin, auth_forms.UserChangeForm):  # type: ignore[type-ar
         return cleaned
 
 
-class NewAccountForm(RoleMixin, auth_forms.AdminUserCreationForm):  # type: ignore[type-arg]
+class NewAccountForm(RoleMixin, theme.UserCreationForm):  # type: ignore[misc]
     role = role_field()
 
     class Meta:
@@ -95,6 +95,7 @@ class RoleFilter(admin.SimpleListFilter):
 class AccountAdmin(RecordedAdmin, auth_admin.UserAdmin):  # type: ignore[type-arg]
     form = AccountForm
     add_form = NewAccountForm
+    change_password_form = theme.AdminPasswordChangeForm
     fieldsets = (
         (None, {"fields": ["username", "password", "role", "is_active"]}),
         ("Person", {"fields": ["first_name", "last_name", "email"]}),

@@ -29,7 +29,7 @@ AREAS = {
         "Settings",
         ("branch.", "category.", "policy.", "partner.saved", "partner.deleted", "template.", "webhook.", "task."),
     ),
-    "access": ("Accounts and API keys", ("account.", "key.")),
+    "access": ("Accounts, API keys and exports", ("account.", "key.", "list.")),
 }
 
 

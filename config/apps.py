@@ -14,6 +14,7 @@ class ProjectConfig(AppConfig):
         import config.celery  # whoever wakes a worker must know where the broker is
         import config.observability.tasks
         import config.observability.tracing  # noqa: F401
+        from config.labels import translate_labels
         from config.observability import metrics
         from config.recorded_tasks import watch  # the models are there only now
         from library import cache
@@ -22,6 +23,7 @@ class ProjectConfig(AppConfig):
 
         connection_created.connect(keep_no_statements)
         watch()
+        translate_labels()
 
 
 class DeskConfig(of_the_admin.AdminConfig):

@@ -21,6 +21,7 @@ from django.utils.html import format_html
 from unfold import admin as unfold
 
 from events.models import Consumer, FailedMessage, Heartbeat, PendingEvent, Publication, Relay, StoredAnswer
+from events.widgets import themed
 
 if TYPE_CHECKING:  # generic for the type checker only
     ModelAdmin = admin.ModelAdmin[Any]
@@ -96,6 +97,13 @@ class DeskAdmin(HistoryOfEvents, ModelAdmin):
         filters = self.get_list_filter(request) if request else ()
         offered = {getattr(entry, "parameter_name", None) for entry in filters} | set(self.narrowing)
         return lookup in offered or (name in filters and how in HOW)
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> type[forms.ModelForm[Any]]:
+        form: type[forms.ModelForm[Any]] = super().get_form(request, obj, change=change, **kwargs)
+        form.base_fields = {name: themed(field) for name, field in form.base_fields.items()}
+        return form
 
     def find(self, rows: QuerySet[Any], text: str) -> QuerySet[Any]:
         """The rows that a search means, for lists that name it in `search_help_text`."""

@@ -32,7 +32,7 @@ class PartnerForm(ModelForm):
         required=False,
         max_length=200,
         validators=Partner._meta.get_field("api_key").validators,
-        widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "off", "class": "vTextField"}),
+        widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "off"}),
         help_text="Of another Circdesk, with the scopes catalogue:read, members:read, members:write, circulation:read "
         "and circulation:write. Leave it empty to keep the one that is set.",
     )
