@@ -8,6 +8,8 @@ from django.contrib import admin
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django_celery_beat.admin import PeriodicTaskAdmin, PeriodicTaskForm, TaskSelectWidget
 from django_celery_beat.models import (
     ClockedSchedule,
@@ -50,16 +52,16 @@ class TaskAdmin(HistoryOfEvents, ModelAdmin, PeriodicTaskAdmin):  # type: ignore
 
     # One after the other: rows that are written by a queryset tell nobody.
 
-    @admin.action(description="Enable the chosen tasks", permissions=["change"])
+    @admin.action(description=_("Enable the chosen tasks"), permissions=["change"])
     def enable_tasks(self, request: HttpRequest, chosen: QuerySet[Any]) -> None:
         self._set(request, chosen, lambda task: True)
 
-    @admin.action(description="Disable the chosen tasks", permissions=["change"])
+    @admin.action(description=_("Disable the chosen tasks"), permissions=["change"])
     def disable_tasks(self, request: HttpRequest, chosen: QuerySet[Any]) -> None:
         self._set(request, chosen, lambda task: False)
 
     @admin.action(
-        description="Enable the chosen tasks that are disabled, and disable the others", permissions=["change"]
+        description=_("Enable the chosen tasks that are disabled, and disable the others"), permissions=["change"]
     )
     def toggle_tasks(self, request: HttpRequest, chosen: QuerySet[Any]) -> None:
         self._set(request, chosen, lambda task: not task.enabled)
@@ -71,4 +73,4 @@ class TaskAdmin(HistoryOfEvents, ModelAdmin, PeriodicTaskAdmin):  # type: ignore
                 if not task.enabled:
                     task.last_run_at = None  # or it would run at once when it is enabled again
                 task.save()
-        self.message_user(request, "Saved.")
+        self.message_user(request, gettext("Saved."))

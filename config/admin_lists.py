@@ -76,7 +76,9 @@ def _after(names: list[str], falling: list[bool], values: list[Any]) -> Q:
             beyond = Q(**{f"{name}__isnull": False}) if falls else Q(pk__in=())
             equal = Q(**{f"{name}__isnull": True})
         else:
-            beyond = Q(**{f"{name}__lt": value}) if falls else Q(**{f"{name}__gt": value}) | Q(**{f"{name}__isnull": True})
+            beyond = (
+                Q(**{f"{name}__lt": value}) if falls else Q(**{f"{name}__gt": value}) | Q(**{f"{name}__isnull": True})
+            )
             equal = Q(**{name: value})
         wanted |= same & beyond
         same &= equal

@@ -1,7 +1,7 @@
 """What models, fields and choices are called: said in the reader's language, wherever they are shown.
 
-They are named once, in the models, in English. Here each becomes a text that is looked up when it is read; migrations go on
-seeing the English one. `manage.py messages` collects them for translators.
+They are named once, in the models, in English. Here each becomes a text that is looked up when it is read;
+migrations go on seeing the English one. `manage.py messages` collects them for translators.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
 OURS = (
-    "accounts", "events", "library", "reservations", "circulation", "logbook", "notifications", "partners", "publishing",
-    "stores", "webhooks",
+    "accounts", "events", "library", "reservations", "circulation", "logbook", "notifications", "partners",
+    "publishing", "stores", "webhooks",
 )  # fmt: skip
 # As librarians say it, where the program has another word.
 SAID = {"library.book": ("title", "titles"), "library.copy": ("copy", "copies")}

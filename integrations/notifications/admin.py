@@ -12,6 +12,8 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from events.admin import DeskAdmin, ModelForm, ReadOnlyAdmin, RecordedAdmin
 from integrations.notifications import rendering
@@ -53,7 +55,7 @@ class NoticeAdmin(ReadOnlyAdmin, WhereMembersAre):
     list_select_related = ["member"]
     narrowing = ("member__id__exact",)
     search_fields = ["message_id"]  # see find
-    search_help_text = "A card number, an e-mail address, or a Message-ID"
+    search_help_text = _("A card number, an e-mail address, or a Message-ID")
     actions: Any = ["send_again"]
 
     def find(self, rows: QuerySet[Any], text: str) -> QuerySet[Any]:
@@ -63,12 +65,11 @@ class NoticeAdmin(ReadOnlyAdmin, WhereMembersAre):
             return rows.filter(Q(address=text) | Q(member__in=members_with_email([text]).values("pk")))
         return rows.filter(member__card_number=text)
 
-    @admin.action(description="Send again", permissions=["send"])
+    @admin.action(description=_("Send again"), permissions=["send"])
     def send_again(self, request: HttpRequest, chosen: QuerySet[Notice]) -> None:
         count = send_again(notice_ids=list(chosen.values_list("pk", flat=True)), at=timezone.now())
-        self.message_user(
-            request, f"{count} will be sent again, if what they say is still true. What is queued stays as it is."
-        )
+        told = gettext("%(count)s will be sent again, if what they say is still true. What is queued stays as it is.")
+        self.message_user(request, told % {"count": count})
 
     def has_send_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("notifications.change_notice")
@@ -145,7 +146,7 @@ class NoticeTemplateAdmin(RecordedAdmin, WhereMembersAre):
         """What is in the form, as it would look with made-up names; nothing is saved."""
         form = TemplateForm(request.POST)
         form.instance.validate_constraints = lambda exclude=None: None
-        context = {**self.admin_site.each_context(request), "title": "Preview", "opts": self.opts, "form": form}
+        context = {**self.admin_site.each_context(request), "title": _("Preview"), "opts": self.opts, "form": form}
         if form.is_valid():
             words = words_in(form.cleaned_data)
             try:
@@ -160,12 +161,12 @@ class NoticeTemplateAdmin(RecordedAdmin, WhereMembersAre):
 
 
 class PreferencesForm(ModelForm):
-    language = forms.ChoiceField(choices=[("", "The library's own"), *LANGUAGES], required=False)
+    language = forms.ChoiceField(choices=[("", _("The library's own")), *LANGUAGES], required=False)
     unwanted = forms.MultipleChoiceField(
         choices=Kind.choices,
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text="What the member is not written to about.",
+        help_text=_("What the member is not written to about."),
     )
 
     class Meta:
@@ -180,7 +181,7 @@ class PreferencesAdmin(RecordedAdmin, WhereMembersAre):
     list_select_related = ["member"]
     autocomplete_fields = ["member"]
     search_fields = ["member"]  # see find
-    search_help_text = "A card number, an e-mail address, or beginnings of a name"
+    search_help_text = _("A card number, an e-mail address, or beginnings of a name")
 
     def event_filter(self, row: Any) -> dict[str, Any]:
         return {"member_id": row.member_id, "kind__startswith": "preferences."}
