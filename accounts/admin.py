@@ -27,9 +27,13 @@ admin.site.unregister(Group)  # roles stand for what a group would
 # --- Accounts ------------------------------------------------------------------------------------------------
 
 
+ROLE_NAMES = {Role.MEMBER: _("member"), Role.LIBRARIAN: _("librarian"), Role.ADMIN: _("admin")}
+
+
 def role_field() -> forms.TypedChoiceField:
     return forms.TypedChoiceField(
-        choices=[(int(role), role.label) for role in ROLES],
+        label=_("Role"),
+        choices=[(int(role), ROLE_NAMES[role]) for role in ROLES],
         coerce=lambda value: Role(int(value)),
         help_text=_("Librarians work at the desk and in these pages. Admins also look after accounts and keys."),
     )
@@ -80,7 +84,7 @@ class RoleFilter(admin.SimpleListFilter):
     parameter_name = "role"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(role.label, role.label) for role in ROLES]
+        return [(role.label, ROLE_NAMES[role]) for role in ROLES]
 
     def queryset(self, request: HttpRequest, accounts: QuerySet[Any]) -> QuerySet[Any]:
         match self.value():
@@ -134,7 +138,7 @@ class AccountAdmin(RecordedAdmin, auth_admin.UserAdmin):  # type: ignore[type-ar
 
     @admin.display(description=_("Role"))
     def role(self, account: User) -> str:
-        return account.role.label
+        return str(ROLE_NAMES[account.role])
 
     @admin.action(description=_("End all sign-ins of the chosen accounts"), permissions=["change"])
     def sign_out(self, request: HttpRequest, accounts: QuerySet[User]) -> None:
@@ -149,7 +153,11 @@ class AccountAdmin(RecordedAdmin, auth_admin.UserAdmin):  # type: ignore[type-ar
 
 
 class NewKeyForm(ModelForm):
-    scopes = forms.MultipleChoiceField(choices=Scope.choices, widget=forms.CheckboxSelectMultiple)
+    scopes = forms.MultipleChoiceField(
+        label=_("Scopes"),
+        choices=[(scope.value, _(scope.label)) for scope in Scope],
+        widget=forms.CheckboxSelectMultiple,
+    )
 
     class Meta:
         model = APIKey

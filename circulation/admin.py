@@ -46,7 +46,9 @@ class MemberForm(OperationForm):
 
 
 class NewMemberForm(MemberForm):
-    card_number = forms.CharField(required=False, max_length=64, help_text=_("Empty: one is made."))
+    card_number = forms.CharField(
+        label=_("Card number"), required=False, max_length=64, help_text=_("Empty: one is made.")
+    )
 
 
 class StandingFilter(admin.SimpleListFilter):

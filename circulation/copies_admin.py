@@ -36,11 +36,14 @@ class CopyForm(OperationForm):
 class NewCopiesForm(OperationForm):
     count = forms.IntegerField(label=_("How many"), min_value=1, max_value=MOST_COPIES, initial=1)
     barcodes = forms.CharField(
+        label=_("Barcodes"),
         required=False,
         widget=forms.Textarea(attrs={"rows": 4, "cols": 40}),
         help_text=_("One a line, in place of a number of copies. Empty: they are numbered."),
     )
-    branch = forms.ModelChoiceField(Branch.objects.order_by("name"), initial=main_branch, empty_label=None)
+    branch = forms.ModelChoiceField(
+        Branch.objects.order_by("name"), label=_("Branch"), initial=main_branch, empty_label=None
+    )
 
     class Meta:
         model = Copy

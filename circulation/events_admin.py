@@ -108,6 +108,9 @@ class AuditTrail(NamedEvents):
     def has_audit_permission(self, request: HttpRequest) -> bool:
         return isinstance(request.user, User) and request.user.is_active and request.user.role == Role.ADMIN
 
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        return self.has_audit_permission(request)
+
     def get_list_display(self, request: HttpRequest) -> Any:
         if self.has_audit_permission(request):
             return self.list_display

@@ -29,7 +29,8 @@ BATCH = 500  # rows in a statement
 
 def export(request: HttpRequest, model_admin: Any) -> StreamingHttpResponse:
     """What the list shows that the link stands on, to its end."""
-    if not model_admin.has_view_permission(request):
+    may_export = getattr(model_admin, "has_export_permission", model_admin.has_view_permission)
+    if not may_export(request):
         raise PermissionDenied
     listed = model_admin.get_changelist_instance(request)
     name = f"{model_admin.opts.app_label}.{model_admin.opts.model_name}"

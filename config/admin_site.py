@@ -8,6 +8,7 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
+from django.contrib.admin.exceptions import NotRegistered
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -68,7 +69,7 @@ class DeskSite(UnfoldAdminSite):  # type: ignore[misc]  # it has no types
 
         try:
             model_admin = self.get_model_admin(apps.get_model(app, model))
-        except LookupError as unknown:
+        except (LookupError, NotRegistered) as unknown:
             raise Http404 from unknown
         return export(request, model_admin)
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from django.apps import apps
 from django.db.models import Model
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
 OURS = (
@@ -57,4 +56,4 @@ def _models() -> Iterator[type[Model]]:
 
 
 def _lazy(text: Any) -> Any:
-    return text if isinstance(text, Promise) or not text else gettext_lazy(text)
+    return gettext_lazy(str(text)) if text else text

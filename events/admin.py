@@ -110,6 +110,10 @@ class DeskAdmin(HistoryOfEvents, ModelAdmin):
         declared.declared_fields = {name: themed(field) for name, field in declared.declared_fields.items()}
         return form
 
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        """Whether they may take the list away as a file."""
+        return self.has_view_permission(request)
+
     def find(self, rows: QuerySet[Any], text: str) -> QuerySet[Any]:
         """The rows that a search means, for lists that name it in `search_help_text`."""
         return rows

@@ -46,7 +46,7 @@ class OperationForm(ModelForm):
     """Reads what is to be changed, and shows why an operation refused it."""
 
     # What the row was when the page was made, so that nobody undoes a change that they did not see.
-    revision = forms.CharField(required=False, widget=forms.HiddenInput)
+    revision = forms.CharField(label="", required=False, widget=forms.HiddenInput)
 
     versioned: ClassVar[tuple[str, ...]] = ()
     refusal: ClassVar[DomainError | None] = None

@@ -38,7 +38,11 @@ class BookForm(OperationForm):
         label=_("ISBN"), required=False, max_length=32, help_text=_("ISBN-10 or ISBN-13, with or without hyphens.")
     )
     published_year = forms.IntegerField(
-        required=False, min_value=-9999, max_value=9999, help_text=_("Negative for years BC.")
+        label=_("Published year"),
+        required=False,
+        min_value=-9999,
+        max_value=9999,
+        help_text=_("Negative for years BC."),
     )
 
     versioned = BOOK_FIELDS
@@ -56,9 +60,13 @@ class BookForm(OperationForm):
 
 
 class NewBookForm(BookForm):
-    copies = forms.IntegerField(min_value=0, max_value=100, initial=1)
+    copies = forms.IntegerField(label=_("Copies"), min_value=0, max_value=100, initial=1)
     branch = forms.ModelChoiceField(
-        Branch.objects.order_by("name"), initial=main_branch, empty_label=None, help_text=_("Where the copies stand.")
+        Branch.objects.order_by("name"),
+        label=_("Branch"),
+        initial=main_branch,
+        empty_label=None,
+        help_text=_("Where the copies stand."),
     )
 
 
@@ -105,11 +113,13 @@ class ValueFilter(admin.SimpleListFilter):
 
 
 class CategoryFilter(ValueFilter):
-    title = parameter_name = "category"
+    title = _("category")
+    parameter_name = "category"
 
 
 class LanguageFilter(ValueFilter):
-    title = parameter_name = "language"
+    title = _("language")
+    parameter_name = "language"
 
 
 class CopyInline(ReadOnlyInline):
@@ -131,6 +141,7 @@ class LineInline(ReadOnlyInline):
         rows = Reservation.objects.live().in_order().with_position()
         return rows.select_related("book", "member", "copy", "branch")
 
+    @admin.display(description=_("Place"))
     def position(self, reservation: Reservation) -> int | None:
         return reservation.position
 
@@ -276,6 +287,7 @@ class ReservationAdmin(ReadOnly, OperationAdmin):
     def event_filter(self, row: Any) -> dict[str, Any]:
         return {"book_id": row.book_id, "reservation_id": row.pk}
 
+    @admin.display(description=_("Place"))
     def position(self, reservation: Reservation) -> int | None:
         return Reservation.objects.with_position().get(pk=reservation.pk).position
 

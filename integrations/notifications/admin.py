@@ -76,7 +76,7 @@ class NoticeAdmin(ReadOnlyAdmin, WhereMembersAre):
 
 
 class TemplateForm(ModelForm):
-    language = forms.ChoiceField(choices=LANGUAGES, initial=settings.LANGUAGE_CODE)
+    language = forms.ChoiceField(label=_("Language"), choices=LANGUAGES, initial=settings.LANGUAGE_CODE)
 
     class Meta:
         model = NoticeTemplate
@@ -133,9 +133,9 @@ class NoticeTemplateAdmin(RecordedAdmin, WhereMembersAre):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         more = {
-            "names": [(kind.label, ", ".join(NAMES[kind])) for kind in Kind],
+            "names": [(gettext(kind.label), ", ".join(NAMES[kind])) for kind in Kind],
             "shipped": [
-                (label, [(kind.value, kind.label) for kind in Kind], code)
+                (label, [(kind.value, gettext(kind.label)) for kind in Kind], code)
                 for code, label in LANGUAGES
                 if rendering.shipped(Kind.READY, code)
             ],
@@ -161,9 +161,12 @@ class NoticeTemplateAdmin(RecordedAdmin, WhereMembersAre):
 
 
 class PreferencesForm(ModelForm):
-    language = forms.ChoiceField(choices=[("", _("The library's own")), *LANGUAGES], required=False)
+    language = forms.ChoiceField(
+        label=_("Language"), choices=[("", _("The library's own")), *LANGUAGES], required=False
+    )
     unwanted = forms.MultipleChoiceField(
-        choices=Kind.choices,
+        label=_("Unwanted"),
+        choices=[(kind.value, _(kind.label)) for kind in Kind],
         required=False,
         widget=forms.CheckboxSelectMultiple,
         help_text=_("What the member is not written to about."),
