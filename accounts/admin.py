@@ -84,7 +84,7 @@ class RoleFilter(admin.SimpleListFilter):
     parameter_name = "role"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(role.label, ROLE_NAMES[role]) for role in ROLES]
+        return [(role.label, str(ROLE_NAMES[role])) for role in ROLES]
 
     def queryset(self, request: HttpRequest, accounts: QuerySet[Any]) -> QuerySet[Any]:
         match self.value():
@@ -184,7 +184,7 @@ class StandingFilter(admin.SimpleListFilter):
     parameter_name = "standing"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("good", _("Good")), ("expired", _("Expired")), ("revoked", _("Revoked"))]
+        return [("good", gettext("Good")), ("expired", gettext("Expired")), ("revoked", gettext("Revoked"))]
 
     def queryset(self, request: HttpRequest, keys: QuerySet[Any]) -> QuerySet[Any]:
         expired = Q(expires_at__lte=timezone.now())

@@ -56,7 +56,7 @@ class StandingFilter(admin.SimpleListFilter):
     parameter_name = "standing"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("may", _("May borrow")), ("blocked", _("Blocked")), ("ended", _("Membership ended"))]
+        return [("may", gettext("May borrow")), ("blocked", gettext("Blocked")), ("ended", gettext("Membership ended"))]
 
     def queryset(self, request: HttpRequest, members: QuerySet[Any]) -> QuerySet[Any]:
         ended = Q(expires_on__lt=timezone.localdate())
@@ -195,7 +195,11 @@ class LoanFilter(admin.SimpleListFilter):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("open", _("On loan")), ("overdue", _("Overdue")), ("returned", _("Returned or lost"))]
+        return [
+            ("open", gettext("On loan")),
+            ("overdue", gettext("Overdue")),
+            ("returned", gettext("Returned or lost")),
+        ]
 
     def queryset(self, request: HttpRequest, loans: QuerySet[Any]) -> QuerySet[Any]:
         match self.value():

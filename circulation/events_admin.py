@@ -40,7 +40,7 @@ class AreaFilter(admin.SimpleListFilter):
     parameter_name = "area"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("desk", _("The desk")), *((name, label) for name, (label, _kinds) in AREAS.items())]
+        return [("desk", gettext("The desk")), *((name, str(label)) for name, (label, _kinds) in AREAS.items())]
 
     def queryset(self, request: HttpRequest, events: QuerySet[Any]) -> QuerySet[Any]:
         chosen = self.value()

@@ -6,8 +6,8 @@ from functools import cache
 
 from django.conf import settings
 from django.http import HttpRequest
-from django.utils.translation import override
-from django.utils.translation.trans_real import language_code_re, parse_accept_lang_header, to_locale
+from django.utils.translation import override, to_locale
+from django.utils.translation.trans_real import language_code_re, parse_accept_lang_header
 
 
 def reading(request: HttpRequest) -> override:

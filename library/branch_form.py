@@ -58,7 +58,7 @@ class Days(forms.CharField):
         return bool(super().has_changed(self.prepare_value(initial), data))
 
 
-def _closing(day: str) -> forms.TimeField:
+def _closing(day: Any) -> forms.TimeField:
     return forms.TimeField(label=day, required=False, help_text=_("Empty: closed."))
 
 

@@ -77,7 +77,11 @@ class HeldFilter(admin.SimpleListFilter):
     parameter_name = "circulation"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("in", _("In circulation")), ("out", _("Out of circulation")), ("withdrawn", _("Withdrawn"))]
+        return [
+            ("in", gettext("In circulation")),
+            ("out", gettext("Out of circulation")),
+            ("withdrawn", gettext("Withdrawn")),
+        ]
 
     def choices(self, changelist: Any) -> Iterator[Any]:
         held, *others = super().choices(changelist)

@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils import timezone
+from django.utils.text import format_lazy
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -26,7 +27,7 @@ from library.lookups import members_with_email
 from library.models import Member
 from library.search import members_like
 
-LANGUAGES = [(code, f"{name} ({code})") for code, name in settings.LANGUAGES]
+LANGUAGES = [(code, format_lazy("{} ({})", _(name), code)) for code, name in settings.LANGUAGES]
 
 
 class WhereMembersAre(DeskAdmin):

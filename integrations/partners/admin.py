@@ -85,7 +85,7 @@ class PartnerAdmin(RecordedAdmin):
         if not partner.is_on:
             return gettext("Off")
         [known] = states_of([partner])
-        return STATES[known.state]
+        return str(STATES[known.state])
 
     @admin.display(description=_("Last failure"))
     def last_failure(self, partner: Partner) -> str:

@@ -1,4 +1,4 @@
-"""Collects every text of the admin for translators, in locale/: with GNU gettext's tools, which Debian calls gettext."""
+"""Collects the texts of the admin for translators, in locale/: with GNU gettext, which is Debian's package gettext."""
 
 from pathlib import Path
 from typing import Any
