@@ -6,11 +6,13 @@ from html.parser import HTMLParser
 
 import pytest
 from django.apps import apps
+from django.conf import settings
 from django.core.management import call_command
 from django.utils.translation import trans_real
 
 from config import languages
 from config.labels import labels
+from integrations.notifications.kinds import NAMES as KIND_NAMES
 from library.models import Book
 from tests.admin.browser import change_page, page
 from tests.admin.library import ADDED_BY_HAND, MODELS, row_of, stock
@@ -21,6 +23,9 @@ pytestmark = pytest.mark.django_db
 SHOWN = ("placeholder", "title", "aria-label", "alt")
 # What is the same in every language: names, keys of the keyboard; how Esperanto writes dates; what was recorded once.
 NAMES = {"Circdesk", "je", "de", "yes", "no", "CSV", "Ctrl", "esc", "ID", "API", "URL", "ISBN", "UTC", "Id", "Pk"}
+# Codes of languages, and what a template may name.
+NAMES |= {part for code, _ in settings.LANGUAGES for part in code.split("-")}
+NAMES |= {part for names in KIND_NAMES.values() for name in names for part in name.split("_")} | {"if", "endif"}
 
 
 class Pseudo(gettext.NullTranslations):
@@ -133,8 +138,8 @@ def test_what_models_are_called_is_collected_for_translators():
 
 
 @pytest.mark.slow
-def test_translators_get_every_text_and_their_work_is_compiled(tmp_path, settings):
-    settings.LOCALE_PATHS = [tmp_path]
+def test_translators_get_every_text_and_their_work_is_compiled(tmp_path, monkeypatch):
+    monkeypatch.setattr(settings, "LOCALE_PATHS", [tmp_path])
     call_command("messages", "eo", verbosity=0)
 
     catalogue = (tmp_path / "eo" / "LC_MESSAGES" / "django.po").read_text()
