@@ -6,7 +6,7 @@ WORKERS ?= 3
 ARGS ?=
 
 
-.PHONY: help run run-split run-partners test test-all simulate fuzz bench format clean coverage audit secrets hooks
+.PHONY: help run run-split run-partners messages test test-all simulate fuzz bench format clean coverage audit secrets hooks
 .PHONY: lint lint-style lint-types lint-imports lint-migrations lint-security lint-workflows lint-api lint-deploy
 
 help:
@@ -25,6 +25,7 @@ help:
 	@echo "make lint-api the OpenAPI document, under the rules of Spectral and of Redocly"
 	@echo "make lint-deploy the Dockerfile, the compose files, nginx's, and those for Kubernetes"
 	@echo "make format   lays out the code"
+	@echo "make messages the admin's texts for translators, in locale/ (LANGUAGES='de pt_BR'; needs GNU gettext)"
 	@echo "make clean    removes .venv, caches, and the private servers WITH their data"
 
 run:
@@ -59,6 +60,10 @@ simulate:
 	@for run in "--seed 1" "--seed 2" "--seed 3 --workers 8"; do \
 		.venv/bin/python manage.py simulate --events 500 $$run $(ARGS) && echo || exit 1; \
 	done
+
+messages:
+	$(call install,requirements.txt)
+	@exec .venv/bin/python manage.py messages $(LANGUAGES)
 
 bench:
 	$(call install,requirements.txt)

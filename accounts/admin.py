@@ -8,12 +8,14 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth import admin as auth_admin
-from django.contrib.auth import forms as auth_forms
 from django.contrib.auth.models import Group
 from django.db.models import OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from unfold import forms as theme
 
 from accounts import tokens
 from accounts.keys import create_key, revoke_key
@@ -25,11 +27,15 @@ admin.site.unregister(Group)  # roles stand for what a group would
 # --- Accounts ------------------------------------------------------------------------------------------------
 
 
+ROLE_NAMES = {Role.MEMBER: _("member"), Role.LIBRARIAN: _("librarian"), Role.ADMIN: _("admin")}
+
+
 def role_field() -> forms.TypedChoiceField:
     return forms.TypedChoiceField(
-        choices=[(int(role), role.label) for role in ROLES],
+        label=_("Role"),
+        choices=[(int(role), ROLE_NAMES[role]) for role in ROLES],
         coerce=lambda value: Role(int(value)),
-        help_text="Librarians work at the desk and in these pages. Admins also look after accounts and keys.",
+        help_text=_("Librarians work at the desk and in these pages. Admins also look after accounts and keys."),
     )
 
 
@@ -41,7 +47,7 @@ class RoleMixin:
         return super().save(commit)  # type: ignore[misc]
 
 
-class AccountForm(RoleMixin, auth_forms.UserChangeForm):  # type: ignore[type-arg]
+class AccountForm(RoleMixin, theme.UserChangeForm):  # type: ignore[misc]  # it has no types
     role = role_field()
 
     editor: ClassVar[Any] = None  # who has the form before them
@@ -59,13 +65,13 @@ class AccountForm(RoleMixin, auth_forms.UserChangeForm):  # type: ignore[type-ar
         cleaned = super().clean() or {}
         if self.instance == self.editor:
             if cleaned.get("role") != Role.ADMIN:
-                self.add_error("role", "You cannot take this role from yourself. Ask another admin.")
+                self.add_error("role", gettext("You cannot take this role from yourself. Ask another admin."))
             if not cleaned.get("is_active"):
-                self.add_error("is_active", "You cannot lock yourself out. Ask another admin.")
+                self.add_error("is_active", gettext("You cannot lock yourself out. Ask another admin."))
         return cleaned
 
 
-class NewAccountForm(RoleMixin, auth_forms.AdminUserCreationForm):  # type: ignore[type-arg]
+class NewAccountForm(RoleMixin, theme.UserCreationForm):  # type: ignore[misc]
     role = role_field()
 
     class Meta:
@@ -74,11 +80,11 @@ class NewAccountForm(RoleMixin, auth_forms.AdminUserCreationForm):  # type: igno
 
 
 class RoleFilter(admin.SimpleListFilter):
-    title = "role"
+    title = _("role")
     parameter_name = "role"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(role.label, role.label) for role in ROLES]
+        return [(role.label, str(ROLE_NAMES[role])) for role in ROLES]
 
     def queryset(self, request: HttpRequest, accounts: QuerySet[Any]) -> QuerySet[Any]:
         match self.value():
@@ -95,10 +101,11 @@ class RoleFilter(admin.SimpleListFilter):
 class AccountAdmin(RecordedAdmin, auth_admin.UserAdmin):  # type: ignore[type-arg]
     form = AccountForm
     add_form = NewAccountForm
+    change_password_form = theme.AdminPasswordChangeForm
     fieldsets = (
         (None, {"fields": ["username", "password", "role", "is_active"]}),
-        ("Person", {"fields": ["first_name", "last_name", "email"]}),
-        ("Dates", {"fields": ["last_login", "date_joined"]}),
+        (_("Person"), {"fields": ["first_name", "last_name", "email"]}),
+        (_("Dates"), {"fields": ["last_login", "date_joined"]}),
     )
     add_fieldsets = ((None, {"fields": ["username", "email", "role", "usable_password", "password1", "password2"]}),)
     readonly_fields = ["last_login", "date_joined"]
@@ -106,7 +113,7 @@ class AccountAdmin(RecordedAdmin, auth_admin.UserAdmin):  # type: ignore[type-ar
     list_display = ["username", "email", "role", "is_active", "last_login"]
     list_filter = [RoleFilter, "is_active"]
     search_fields = ["username"]  # see find
-    search_help_text = "A part of the username, or a whole e-mail address"
+    search_help_text = _("A part of the username, or a whole e-mail address")
     actions = ["sign_out"]
 
     def find(self, rows: QuerySet[Any], text: str) -> QuerySet[Any]:
@@ -129,23 +136,28 @@ class AccountAdmin(RecordedAdmin, auth_admin.UserAdmin):  # type: ignore[type-ar
     def log_deletions(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
         """Nothing: it would keep the name of an account that is gone."""
 
-    @admin.display(description="Role")
+    @admin.display(description=_("Role"))
     def role(self, account: User) -> str:
-        return account.role.label
+        return str(ROLE_NAMES[account.role])
 
-    @admin.action(description="End all sign-ins of the chosen accounts", permissions=["change"])
+    @admin.action(description=_("End all sign-ins of the chosen accounts"), permissions=["change"])
     def sign_out(self, request: HttpRequest, accounts: QuerySet[User]) -> None:
         for account in accounts:
             tokens.end_sign_ins(account)
         names = ", ".join(account.username for account in accounts)
-        self.message_user(request, f"Signed out everywhere: {names}. Their API keys go on until they are revoked.")
+        told = gettext("Signed out everywhere: %(names)s. Their API keys go on until they are revoked.")
+        self.message_user(request, told % {"names": names})
 
 
 # --- API keys ------------------------------------------------------------------------------------------------
 
 
 class NewKeyForm(ModelForm):
-    scopes = forms.MultipleChoiceField(choices=Scope.choices, widget=forms.CheckboxSelectMultiple)
+    scopes = forms.MultipleChoiceField(
+        label=_("Scopes"),
+        choices=[(scope.value, _(scope.label)) for scope in Scope],
+        widget=forms.CheckboxSelectMultiple,
+    )
 
     class Meta:
         model = APIKey
@@ -154,25 +166,25 @@ class NewKeyForm(ModelForm):
     def clean_expires_at(self) -> Any:
         moment = self.cleaned_data["expires_at"]
         if moment and moment <= timezone.now():
-            raise forms.ValidationError("This moment has passed.")
+            raise forms.ValidationError(gettext("This moment has passed."))
         return moment
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean() or {}
         owner, scopes = cleaned.get("owner"), cleaned.get("scopes", [])
         if owner and owner.role < Role.LIBRARIAN:
-            self.add_error("owner", "Keys belong to librarians and admins.")
+            self.add_error("owner", gettext("Keys belong to librarians and admins."))
         elif owner and Scope.ADMIN in scopes and owner.role < Role.ADMIN:
-            self.add_error("scopes", f"{owner} is no admin, so their key cannot be.")
+            self.add_error("scopes", gettext("%(owner)s is no admin, so their key cannot be.") % {"owner": owner})
         return cleaned
 
 
 class StandingFilter(admin.SimpleListFilter):
-    title = "standing"
+    title = _("standing")
     parameter_name = "standing"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("good", "Good"), ("expired", "Expired"), ("revoked", "Revoked")]
+        return [("good", gettext("Good")), ("expired", gettext("Expired")), ("revoked", gettext("Revoked"))]
 
     def queryset(self, request: HttpRequest, keys: QuerySet[Any]) -> QuerySet[Any]:
         expired = Q(expires_at__lte=timezone.now())
@@ -194,7 +206,7 @@ class KeyAdmin(RecordedAdmin):
     list_filter = [StandingFilter]
     list_select_related = ["owner"]
     search_fields = ["name"]  # see find
-    search_help_text = "A part of the name or of the owner's, or how the key begins"
+    search_help_text = _("A part of the name or of the owner's, or how the key begins")
     actions = ["revoke"]
 
     def find(self, rows: QuerySet[Any], text: str) -> QuerySet[Any]:
@@ -216,16 +228,17 @@ class KeyAdmin(RecordedAdmin):
             owner=obj.owner, name=obj.name, scopes=form.cleaned_data["scopes"], expires_at=obj.expires_at
         )
         obj.pk, obj.prefix = key.pk, key.prefix
-        self.message_user(request, f"The key is {text} . It cannot be shown again: keep it safe.", messages.WARNING)
+        told = gettext("The key is %(text)s . It cannot be shown again: keep it safe.")
+        self.message_user(request, told % {"text": text}, messages.WARNING)
 
-    @admin.display(description="Scopes")
+    @admin.display(description=_("Scopes"))
     def good_for(self, key: APIKey) -> str:
         return ", ".join(key.scopes)
 
-    @admin.action(description="Revoke the chosen keys for good", permissions=["change"])
+    @admin.action(description=_("Revoke the chosen keys for good"), permissions=["change"])
     def revoke(self, request: HttpRequest, keys: QuerySet[APIKey]) -> None:
         names = [revoke_key(key_id=key.pk).name for key in keys]
-        self.message_user(request, f"Revoked: {', '.join(names)}.")
+        self.message_user(request, gettext("Revoked: %(names)s.") % {"names": ", ".join(names)})
 
 
 # --- Locks ---------------------------------------------------------------------------------------------------
@@ -236,7 +249,7 @@ class FailedSignInAdmin(ReadOnlyAdmin):
     list_display = ["username", "ip_address", "failures_since_start", "attempt_time", "locked", "user_agent"]
     fields = ["username", "ip_address", "failures_since_start", "attempt_time", "user_agent", "path_info"]
     search_fields = ["username"]  # see find
-    search_help_text = "A username or an address"
+    search_help_text = _("A username or an address")
     actions: Any = ["let_account_in", "let_address_in"]
 
     def find(self, rows: QuerySet[Any], text: str) -> QuerySet[Any]:
@@ -255,26 +268,30 @@ class FailedSignInAdmin(ReadOnlyAdmin):
             "of_address": failures("ip_address"),
         }
 
-    @admin.display(description="Locked out")
+    @admin.display(description=_("Locked out"))
     def locked(self, row: Any) -> str:
         limit = settings.AXES_FAILURE_LIMIT
         if row.of_address >= limit * settings.FAILURES_FROM_AFAR:
-            return "everybody at this address"
+            return gettext("everybody at this address")
         if row.of_account >= limit * settings.FAILURES_FROM_AFAR:
-            return "this account, from everywhere"
-        return "this account, from this address" if row.of_both >= limit else ""
+            return gettext("this account, from everywhere")
+        return gettext("this account, from this address") if row.of_both >= limit else ""
 
-    @admin.action(description="Let these accounts sign in again", permissions=["lift"])
+    @admin.action(description=_("Let these accounts sign in again"), permissions=["lift"])
     def let_account_in(self, request: HttpRequest, chosen: QuerySet[FailedSignIn]) -> None:
         names = set(chosen.values_list("username", flat=True))
         FailedSignIn.objects.filter(username__in=names).delete()
-        self.message_user(request, f"May try again: {', '.join(sorted(filter(None, names)))}.")
+        self.message_user(request, gettext("May try again: %(names)s.") % {"names": _listed(names)})
 
-    @admin.action(description="Let people at these addresses sign in again", permissions=["lift"])
+    @admin.action(description=_("Let people at these addresses sign in again"), permissions=["lift"])
     def let_address_in(self, request: HttpRequest, chosen: QuerySet[FailedSignIn]) -> None:
         addresses = set(chosen.values_list("ip_address", flat=True))
         FailedSignIn.objects.filter(ip_address__in=addresses).delete()
-        self.message_user(request, f"May try again: {', '.join(sorted(filter(None, addresses)))}.")
+        self.message_user(request, gettext("May try again: %(names)s.") % {"names": _listed(addresses)})
 
     def has_lift_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("accounts.delete_failedsignin")
+
+
+def _listed(names: set[Any]) -> str:
+    return ", ".join(sorted(filter(None, names)))

@@ -10,6 +10,8 @@ from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from circulation import members
 from circulation.copies_admin import CopyAdmin
@@ -39,20 +41,22 @@ class MemberForm(OperationForm):
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
         if not self.cleaned_data.get("first_name") and not self.cleaned_data.get("last_name"):
-            self.add_error("last_name", "A member needs a name.")
+            self.add_error("last_name", gettext("A member needs a name."))
         return cleaned
 
 
 class NewMemberForm(MemberForm):
-    card_number = forms.CharField(required=False, max_length=64, help_text="Empty: one is made.")
+    card_number = forms.CharField(
+        label=_("Card number"), required=False, max_length=64, help_text=_("Empty: one is made.")
+    )
 
 
 class StandingFilter(admin.SimpleListFilter):
-    title = "standing"
+    title = _("standing")
     parameter_name = "standing"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("may", "May borrow"), ("blocked", "Blocked"), ("ended", "Membership ended")]
+        return [("may", gettext("May borrow")), ("blocked", gettext("Blocked")), ("ended", gettext("Membership ended"))]
 
     def queryset(self, request: HttpRequest, members: QuerySet[Any]) -> QuerySet[Any]:
         ended = Q(expires_on__lt=timezone.localdate())
@@ -68,7 +72,7 @@ class StandingFilter(admin.SimpleListFilter):
 
 class OpenLoanInline(ReadOnlyInline):
     model = Loan
-    verbose_name_plural = "on loan"
+    verbose_name_plural = _("on loan")
     fields = ["book", "copy", "lent_at", "due_at", "renewals"]
     ordering = ["due_at", "pk"]
 
@@ -78,7 +82,7 @@ class OpenLoanInline(ReadOnlyInline):
 
 class LiveReservationInline(ReadOnlyInline):
     model = Reservation
-    verbose_name_plural = "reservations"
+    verbose_name_plural = _("reservations")
     fields = ["book", "status", "placed_at", "copy", "shelf_until", "branch"]
     ordering = ["placed_at", "pk"]
 
@@ -94,10 +98,10 @@ class MemberAdmin(OperationAdmin):
     add_form = NewMemberForm
     fieldsets: ClassVar[Any] = [
         (None, {"fields": ["card_number", "first_name", "last_name", "email"]}),
-        ("Membership", {"fields": ["category", "branch", "expires_on", "blocked_reason"]}),
-        ("Account", {"fields": ["user", "origin"]}),
+        (_("Membership"), {"fields": ["category", "branch", "expires_on", "blocked_reason"]}),
+        (_("Account"), {"fields": ["user", "origin"]}),
     ]
-    add_fieldsets: ClassVar[Any] = [*fieldsets[:2], ("Account", {"fields": ["user"]})]
+    add_fieldsets: ClassVar[Any] = [*fieldsets[:2], (_("Account"), {"fields": ["user"]})]
     readonly_fields = ["origin"]
     autocomplete_fields = ["user"]
 
@@ -106,7 +110,7 @@ class MemberAdmin(OperationAdmin):
     list_filter = [StandingFilter, "category", "branch"]
     list_select_related = ["category", "branch"]
     search_fields = ["last_name"]  # see find
-    search_help_text = "A card number, an e-mail address, or the beginning of a name"
+    search_help_text = _("A card number, an e-mail address, or the beginning of a name")
     actions = ["block", "unblock", "delete_selected"]
 
     def annotations(self) -> dict[str, Any]:
@@ -137,49 +141,49 @@ class MemberAdmin(OperationAdmin):
 
     # --- Columns ---
 
-    @admin.display(description="Name", ordering="last_name")
+    @admin.display(description=_("Name"), ordering="last_name")
     def name(self, member: Member) -> str:
         return member.name
 
-    @admin.display(description="May borrow", boolean=True)
+    @admin.display(description=_("May borrow"), boolean=True)
     def may_borrow(self, member: Member) -> bool:
         return not member.blocked_reason and not member.has_expired(timezone.localdate())
 
-    @admin.display(description="On loan")
+    @admin.display(description=_("On loan"))
     def on_loan(self, member: Any) -> int:
         count: int = member.loan_count
         return count
 
-    @admin.display(description="Imported from")
+    @admin.display(description=_("Imported from"))
     def origin(self, member: Member) -> str:
         return f"{member.source} {member.source_id}".strip() or "-"
 
     # --- Actions ---
 
-    @admin.action(description="Block", permissions=["operate"])
+    @admin.action(description=_("Block"), permissions=["operate"])
     def block(self, request: HttpRequest, chosen: QuerySet[Any]) -> HttpResponse | None:
         def block(member: Member, reason: str) -> str:
             members.edit(member_id=member.pk, fields={"blocked_reason": reason}, at=timezone.now())
-            return f"{member.name} is blocked."
+            return gettext("%(name)s is blocked.") % {"name": member.name}
 
-        question = "Block these members? They will borrow, renew and reserve nothing until they are unblocked."
+        question = gettext("Block these members? They will borrow, renew and reserve nothing until they are unblocked.")
         return self.carry_out(request, chosen, block, question=question, reason="required")
 
-    @admin.action(description="Unblock", permissions=["operate"])
+    @admin.action(description=_("Unblock"), permissions=["operate"])
     def unblock(self, request: HttpRequest, chosen: QuerySet[Any]) -> HttpResponse | None:
         def unblock(member: Member, _: str) -> str:
             members.edit(member_id=member.pk, fields={"blocked_reason": ""}, at=timezone.now())
-            return f"{member.name} is not blocked."
+            return gettext("%(name)s is not blocked.") % {"name": member.name}
 
         return self.carry_out(request, chosen, unblock)
 
-    @admin.action(description="Delete", permissions=["delete"])
+    @admin.action(description=_("Delete"), permissions=["delete"])
     def delete_selected(self, request: HttpRequest, chosen: QuerySet[Any]) -> HttpResponse | None:
         def delete(member: Member, _: str) -> str:
             members.delete(member_id=member.pk, at=timezone.now())
-            return f"{member} was deleted."
+            return gettext("%(member)s was deleted.") % {"member": member}
 
-        question = "Delete these members and their personal data? What they borrowed stays in the counts."
+        question = gettext("Delete these members and their personal data? What they borrowed stays in the counts.")
         return self.carry_out(request, chosen, delete, question=question)
 
 
@@ -187,11 +191,15 @@ class MemberAdmin(OperationAdmin):
 
 
 class LoanFilter(admin.SimpleListFilter):
-    title = "state"
+    title = _("state")
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("open", "On loan"), ("overdue", "Overdue"), ("returned", "Returned or lost")]
+        return [
+            ("open", gettext("On loan")),
+            ("overdue", gettext("Overdue")),
+            ("returned", gettext("Returned or lost")),
+        ]
 
     def queryset(self, request: HttpRequest, loans: QuerySet[Any]) -> QuerySet[Any]:
         match self.value():
@@ -219,7 +227,7 @@ class LoanAdmin(ReadOnlyAdmin):
     list_filter = [LoanFilter]
     list_select_related = ["book", "copy", "member"]
     search_fields = ["copy__barcode"]  # see find
-    search_help_text = "A barcode, a card number, the name of a member, or words of a title"
+    search_help_text = _("A barcode, a card number, the name of a member, or words of a title")
     fields = ["book", "copy", "member", "lent_at", "due_at", "returned_at", "renewals"]
 
     def find(self, rows: QuerySet[Any], text: str) -> QuerySet[Any]:
@@ -228,6 +236,6 @@ class LoanAdmin(ReadOnlyAdmin):
     def event_filter(self, row: Any) -> dict[str, Any]:
         return {"book_id": row.book_id, "loan_id": row.pk}
 
-    @admin.display(description="Overdue", boolean=True)
+    @admin.display(description=_("Overdue"), boolean=True)
     def overdue(self, loan: Loan) -> bool:
         return loan.is_overdue(timezone.now())

@@ -11,6 +11,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from circulation import copies as moves
 from circulation.copies import Moved
@@ -32,13 +34,16 @@ class CopyForm(OperationForm):
 
 
 class NewCopiesForm(OperationForm):
-    count = forms.IntegerField(label="How many", min_value=1, max_value=MOST_COPIES, initial=1)
+    count = forms.IntegerField(label=_("How many"), min_value=1, max_value=MOST_COPIES, initial=1)
     barcodes = forms.CharField(
+        label=_("Barcodes"),
         required=False,
         widget=forms.Textarea(attrs={"rows": 4, "cols": 40}),
-        help_text="One a line, in place of a number of copies. Empty: they are numbered.",
+        help_text=_("One a line, in place of a number of copies. Empty: they are numbered."),
     )
-    branch = forms.ModelChoiceField(Branch.objects.order_by("name"), initial=main_branch, empty_label=None)
+    branch = forms.ModelChoiceField(
+        Branch.objects.order_by("name"), label=_("Branch"), initial=main_branch, empty_label=None
+    )
 
     class Meta:
         model = Copy
@@ -49,12 +54,13 @@ class NewCopiesForm(OperationForm):
         for barcode in barcodes:
             if not re.fullmatch(BARCODE, barcode):
                 raise forms.ValidationError(
-                    f"{barcode} is not a barcode: 1 to 64 letters, digits, dots, underscores or hyphens."
+                    gettext("%(barcode)s is not a barcode: 1 to 64 letters, digits, dots, underscores or hyphens.")
+                    % {"barcode": barcode}
                 )
         if len(set(barcodes)) < len(barcodes):
-            raise forms.ValidationError("A barcode stands here twice.")
+            raise forms.ValidationError(gettext("A barcode stands here twice."))
         if len(barcodes) > MOST_COPIES:
-            raise forms.ValidationError(f"At most {MOST_COPIES} at a time.")
+            raise forms.ValidationError(gettext("At most %(count)s at a time.") % {"count": MOST_COPIES})
         return barcodes or None
 
 
@@ -70,7 +76,7 @@ class CopyAdmin(OperationAdmin):
     list_display = ["barcode", "book", "branch", "status", "holder", "due_at"]
     list_filter = ["status", "branch"]
     search_fields = ["barcode"]  # see find
-    search_help_text = "A barcode, or words of title and author"
+    search_help_text = _("A barcode, or words of title and author")
     actions = ["receive", "mark_lost", "mark_missing", "mark_found", "mark_damaged", "mark_repaired", "withdraw"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -110,8 +116,11 @@ class CopyAdmin(OperationAdmin):
             at=timezone.now(),
         )
         for copy in added:
-            where = f"on the hold shelf for {copy.holder.name}" if copy.holder else "on the shelf"
-            self.message_user(request, f"Put the new copy {copy.barcode} {where}.")
+            told = gettext("Put the new copy %(barcode)s on the shelf.")
+            if copy.holder:
+                told = gettext("Put the new copy %(barcode)s on the hold shelf for %(name)s.")
+            holder = copy.holder.name if copy.holder else ""
+            self.message_user(request, told % {"barcode": copy.barcode, "name": holder})
         return added[0]
 
     def edit(self, request: HttpRequest, row: Any, data: dict[str, Any], expected: str | None) -> None:
@@ -123,34 +132,34 @@ class CopyAdmin(OperationAdmin):
 
     # --- Actions ---
 
-    @admin.action(description="Receive where they were sent to", permissions=["operate"])
+    @admin.action(description=_("Receive where they were sent to"), permissions=["operate"])
     def receive(self, request: HttpRequest, copies: QuerySet[Any]) -> HttpResponse | None:
         return self.carry_out(request, copies, lambda copy, _: _bring_back(copy, moves.receive))
 
-    @admin.action(description="Mark lost", permissions=["operate"])
+    @admin.action(description=_("Mark lost"), permissions=["operate"])
     def mark_lost(self, request: HttpRequest, copies: QuerySet[Any]) -> HttpResponse | None:
-        question = "Mark these copies as lost? Their open loans end; who had one set aside waits again."
+        question = gettext("Mark these copies as lost? Their open loans end; who had one set aside waits again.")
         return self._take_out(request, copies, moves.mark_lost, question)
 
-    @admin.action(description="Mark missing", permissions=["operate"])
+    @admin.action(description=_("Mark missing"), permissions=["operate"])
     def mark_missing(self, request: HttpRequest, copies: QuerySet[Any]) -> HttpResponse | None:
-        return self._take_out(request, copies, moves.mark_missing, "Mark these copies as missing?")
+        return self._take_out(request, copies, moves.mark_missing, gettext("Mark these copies as missing?"))
 
-    @admin.action(description="Mark found", permissions=["operate"])
+    @admin.action(description=_("Mark found"), permissions=["operate"])
     def mark_found(self, request: HttpRequest, copies: QuerySet[Any]) -> HttpResponse | None:
         return self.carry_out(request, copies, lambda copy, _: _bring_back(copy, moves.mark_found))
 
-    @admin.action(description="Mark damaged", permissions=["operate"])
+    @admin.action(description=_("Mark damaged"), permissions=["operate"])
     def mark_damaged(self, request: HttpRequest, copies: QuerySet[Any]) -> HttpResponse | None:
-        return self._take_out(request, copies, moves.mark_damaged, "Mark these copies as damaged?")
+        return self._take_out(request, copies, moves.mark_damaged, gettext("Mark these copies as damaged?"))
 
-    @admin.action(description="Mark repaired", permissions=["operate"])
+    @admin.action(description=_("Mark repaired"), permissions=["operate"])
     def mark_repaired(self, request: HttpRequest, copies: QuerySet[Any]) -> HttpResponse | None:
         return self.carry_out(request, copies, lambda copy, _: _bring_back(copy, moves.repair))
 
-    @admin.action(description="Withdraw for good", permissions=["operate"])
+    @admin.action(description=_("Withdraw for good"), permissions=["operate"])
     def withdraw(self, request: HttpRequest, copies: QuerySet[Any]) -> HttpResponse | None:
-        return self._take_out(request, copies, moves.withdraw, "Withdraw these copies for good?")
+        return self._take_out(request, copies, moves.withdraw, gettext("Withdraw these copies for good?"))
 
     def _take_out(
         self, request: HttpRequest, copies: QuerySet[Any], operation: Operation[..., Moved], question: str

@@ -12,6 +12,8 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.urls import path, reverse
 from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from accounts.addresses import known_as
 from accounts.models import APIKey, Role, User
@@ -23,22 +25,22 @@ from library.models import Book, Copy, Member
 
 SHOWN = 120  # characters of a value in the list
 AREAS = {
-    "catalogue": ("Titles and copies", ("book.", "copy.")),
-    "members": ("Members", ("member.", "preferences.")),
+    "catalogue": (_("Titles and copies"), ("book.", "copy.")),
+    "members": (_("Members"), ("member.", "preferences.")),
     "settings": (
-        "Settings",
+        _("Settings"),
         ("branch.", "category.", "policy.", "partner.saved", "partner.deleted", "template.", "webhook.", "task."),
     ),
-    "access": ("Accounts and API keys", ("account.", "key.")),
+    "access": (_("Accounts, API keys and exports"), ("account.", "key.", "list.")),
 }
 
 
 class AreaFilter(admin.SimpleListFilter):
-    title = "area"
+    title = _("area")
     parameter_name = "area"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("desk", "The desk"), *((name, label) for name, (label, _) in AREAS.items())]
+        return [("desk", gettext("The desk")), *((name, str(label)) for name, (label, _kinds) in AREAS.items())]
 
     def queryset(self, request: HttpRequest, events: QuerySet[Any]) -> QuerySet[Any]:
         chosen = self.value()
@@ -61,15 +63,15 @@ class NamedEvents(EventLog):
             "member_card": Subquery(Member.objects.filter(pk=OuterRef("member_id")).values("card_number")),
         }
 
-    @admin.display(description="Title")
+    @admin.display(description=_("Title"))
     def title(self, event: Any) -> str:
         return self._narrowing(event, "book_id", event.book_title)
 
-    @admin.display(description="Copy")
+    @admin.display(description=_("Copy"))
     def copy(self, event: Any) -> str:
         return self._narrowing(event, "copy_id", event.copy_barcode)
 
-    @admin.display(description="Member")
+    @admin.display(description=_("Member"))
     def member(self, event: Any) -> str:
         return self._narrowing(event, "member_id", event.member_card)
 
@@ -106,6 +108,9 @@ class AuditTrail(NamedEvents):
     def has_audit_permission(self, request: HttpRequest) -> bool:
         return isinstance(request.user, User) and request.user.is_active and request.user.role == Role.ADMIN
 
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        return self.has_audit_permission(request)
+
     def get_list_display(self, request: HttpRequest) -> Any:
         if self.has_audit_permission(request):
             return self.list_display
@@ -133,7 +138,7 @@ class AuditTrail(NamedEvents):
             return queryset.filter(address=address), False
         return super().get_search_results(request, queryset, search_term)
 
-    search_help_text = (
+    search_help_text = _(
         "A barcode, a card number, the number of a title, an account’s username, or (for admins) an address"
     )
 
@@ -154,12 +159,12 @@ class AuditTrail(NamedEvents):
         account = User.objects.filter(pk=OuterRef("record_id")).values("username")
         return super().annotations() | {"account_name": Subquery(account)}
 
-    @admin.display(description="About")
+    @admin.display(description=_("About"))
     def about(self, event: Any) -> str:
         parts = [self.title(event), self.copy(event), self.member(event), self.record(event)]
         return format_html_join("", "<div>{}</div>", [(part,) for part in parts if part])
 
-    @admin.display(description="Setting")
+    @admin.display(description=_("Setting"))
     def record(self, event: Any) -> str:
         if event.record_id is None:
             return str(event.payload.get("name", ""))
@@ -167,7 +172,7 @@ class AuditTrail(NamedEvents):
         name = event.payload.get("name") or (area == "account" and event.account_name) or f"{area} {event.record_id}"
         return _link(name, record_id=event.record_id, kind__startswith=f"{area}.")
 
-    @admin.display(description="What changed")
+    @admin.display(description=_("What changed"))
     def what(self, event: Any) -> str:
         lines = [
             (name.replace("_", " "), _clipped(old) or "–", _clipped(new) or "–")
@@ -175,17 +180,19 @@ class AuditTrail(NamedEvents):
         ]
         return format_html_join("", "<div><b>{}</b>: {} → {}</div>", lines)
 
-    @admin.display(description="Asked for by, from")
+    @admin.display(description=_("Asked for by, from"))
     def asked_by(self, event: Any) -> str:
         parts = [
             self.actor(event),
-            _link(f"API key {event.key_name or event.key_id}", key_id=event.key_id) if event.key_id else "",
+            _link(gettext("API key %(name)s") % {"name": event.key_name or event.key_id}, key_id=event.key_id)
+            if event.key_id
+            else "",
             _link(event.address, address=event.address) if event.address else "",
             _link(event.source, source=event.source) if event.source else "",
         ]
         return format_html_join("", "<div>{}</div>", [(part,) for part in parts if part])
 
-    @admin.display(description="Asked for by")
+    @admin.display(description=_("Asked for by"))
     def actor(self, event: Any) -> str:
         name = super().actor(event)
         return _link(name, actor_id=event.actor_id) if name else ""
@@ -194,19 +201,21 @@ class AuditTrail(NamedEvents):
         number = getattr(event, column)
         return _link(text or f"{column.removesuffix('_id')} {number}", **{column: number}) if number else ""
 
-    @admin.display(description="API key")
+    @admin.display(description=_("API key"))
     def key(self, event: Any) -> str:
         return (event.key_name or f"{event.key_id}") if event.key_id else "-"
 
-    @admin.display(description="Changes")
+    @admin.display(description=_("Changes"))
     def changes(self, event: Any) -> str:
         rows = [(name.replace("_", " "), written(old), written(new)) for name, (old, new) in _changes_of(event).items()]
         if not rows:
             return "-"
         body = format_html_join("", "<tr><th>{}</th><td>{}</td><td>{}</td></tr>", rows)
-        return format_html("<table><thead><tr><th></th><th>Before</th><th>After</th></tr></thead>{}</table>", body)
+        return format_html(
+            "<table><thead><tr><th></th><th>{}</th><th>{}</th></tr></thead>{}</table>", _("Before"), _("After"), body
+        )
 
-    @admin.display(description="Details")
+    @admin.display(description=_("Details"))
     def more(self, event: Any) -> str:
         rows = [(name.replace("_", " "), written(value)) for name, value in details(event).items()]
         rows += [("changed", ", ".join(event.payload["changed"]))] if event.payload.get("changed") else []

@@ -3,6 +3,7 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
+from django.contrib.admin import apps as of_the_admin
 from django.db.backends.signals import connection_created
 
 
@@ -13,6 +14,7 @@ class ProjectConfig(AppConfig):
         import config.celery  # whoever wakes a worker must know where the broker is
         import config.observability.tasks
         import config.observability.tracing  # noqa: F401
+        from config.labels import translate_labels
         from config.observability import metrics
         from config.recorded_tasks import watch  # the models are there only now
         from library import cache
@@ -21,6 +23,12 @@ class ProjectConfig(AppConfig):
 
         connection_created.connect(keep_no_statements)
         watch()
+        translate_labels()
+
+
+class DeskConfig(of_the_admin.AdminConfig):
+    default = False
+    default_site = "config.admin_site.DeskSite"
 
 
 def keep_no_statements(connection: Any, **_: Any) -> None:

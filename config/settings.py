@@ -12,7 +12,7 @@ from marshmallow.validate import Range
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from config import embedded
+from config import admin_theme, embedded
 from config.api.description import DESCRIPTION
 from config.databases import PGBOUNCER, databases
 from config.environment import HOST, ORIGIN, Environment
@@ -189,7 +189,8 @@ INSTALLED_APPS = [
     "integrations.publishing",
     "integrations.stores",
     "integrations.webhooks",
-    "django.contrib.admin",
+    "unfold.apps.BasicAppConfig",
+    "config.apps.DeskConfig",  # the admin
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -247,6 +248,8 @@ STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / ".static"
 WHITENOISE_USE_FINDERS = DEBUG or not STATIC_ROOT.exists()  # where nothing was collected
 LANGUAGE_CODE = "en"
+LOCALE_PATHS = [BASE_DIR / "locale"]
+FORMAT_MODULE_PATH = ["config.formats"]
 USE_TZ = True
 TIME_ZONE = env.time_zone("TIME_ZONE", "UTC")
 APPEND_SLASH = False  # OptionalSlashMiddleware answers both forms, for every method, without a redirect
@@ -411,10 +414,15 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
     f"frame-ancestors 'none'; connect-src 'self'{_live}"
 )
+# The admin's theme evaluates attributes of its pages, and writes styles into them; its files are ours all the same.
+ADMIN_CONTENT_SECURITY_POLICY = (
+    f"{CONTENT_SECURITY_POLICY}; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'"
+)
 # What of the machine before which somebody sits a page of ours may use: nothing.
 PERMISSIONS_POLICY = "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()"
 
 SPECTACULAR_SETTINGS = DESCRIPTION
+UNFOLD = admin_theme.UNFOLD
 
 # --- Containers -------------------------------------------------------------------------------------------
 

@@ -18,8 +18,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.html import format_html
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from unfold import admin as unfold
 
 from events.models import Consumer, FailedMessage, Heartbeat, PendingEvent, Publication, Relay, StoredAnswer
+from events.widgets import themed
 
 if TYPE_CHECKING:  # generic for the type checker only
     ModelAdmin = admin.ModelAdmin[Any]
@@ -28,7 +32,7 @@ if TYPE_CHECKING:  # generic for the type checker only
     InlineFormSet = BaseInlineFormSet[Any, Any, Any]
     RowPaginator = Paginator[Any]
 else:
-    ModelAdmin, TabularInline = admin.ModelAdmin, admin.TabularInline
+    ModelAdmin, TabularInline = unfold.ModelAdmin, unfold.TabularInline
     ModelForm, InlineFormSet, RowPaginator = forms.ModelForm, BaseInlineFormSet, Paginator
 
 COUNTED = 10_000
@@ -78,6 +82,7 @@ class DeskAdmin(HistoryOfEvents, ModelAdmin):
     show_full_result_count = False
     show_facets = ShowFacets.NEVER  # each would count the whole list
     list_per_page = 50
+    list_max_show_all = 0  # no link that shows all at once
     ordering = ["-pk"]
     narrowing: tuple[str, ...] = ()  # what links on other pages ask
 
@@ -95,6 +100,19 @@ class DeskAdmin(HistoryOfEvents, ModelAdmin):
         filters = self.get_list_filter(request) if request else ()
         offered = {getattr(entry, "parameter_name", None) for entry in filters} | set(self.narrowing)
         return lookup in offered or (name in filters and how in HOW)
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> type[forms.ModelForm[Any]]:
+        form: type[forms.ModelForm[Any]] = super().get_form(request, obj, change=change, **kwargs)
+        form.base_fields = {name: themed(field) for name, field in form.base_fields.items()}
+        declared: Any = form  # what subclasses of the form begin with
+        declared.declared_fields = {name: themed(field) for name, field in declared.declared_fields.items()}
+        return form
+
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        """Whether they may take the list away as a file."""
+        return self.has_view_permission(request)
 
     def find(self, rows: QuerySet[Any], text: str) -> QuerySet[Any]:
         """The rows that a search means, for lists that name it in `search_help_text`."""
@@ -186,19 +204,21 @@ class EventLog(ReadOnlyAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["actor"]
 
-    @admin.display(description="Asked for by")
+    @admin.display(description=_("Asked for by"))
     def actor(self, event: Any) -> str:
-        return event.actor_name or (f"account {event.actor_id}" if event.actor_id else "")
+        return event.actor_name or (
+            gettext("account %(number)s") % {"number": event.actor_id} if event.actor_id else ""
+        )
 
-    @admin.display(description="Title")
+    @admin.display(description=_("Title"))
     def title(self, event: Any) -> str:
         return self._narrowing(event, "book_id")
 
-    @admin.display(description="Copy")
+    @admin.display(description=_("Copy"))
     def copy(self, event: Any) -> str:
         return self._narrowing(event, "copy_id")
 
-    @admin.display(description="Member")
+    @admin.display(description=_("Member"))
     def member(self, event: Any) -> str:
         return self._narrowing(event, "member_id")
 
@@ -260,7 +280,7 @@ class StoredAnswerAdmin(ReadOnlyAdmin):
     list_display = ["id", "caller", "key", "status", "created_at"]
     list_filter = ["created_at"]
     search_fields = ["key"]
-    search_help_text = "A whole key"
+    search_help_text = _("A whole key")
     fields = ["caller", "key", "fingerprint", "status", "created_at"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:

@@ -17,6 +17,8 @@ from django.db.models import PROTECT, Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from events.admin import DeskAdmin, ModelForm, RecordedAdmin
 from events.exceptions import DomainError
@@ -44,7 +46,7 @@ class OperationForm(ModelForm):
     """Reads what is to be changed, and shows why an operation refused it."""
 
     # What the row was when the page was made, so that nobody undoes a change that they did not see.
-    revision = forms.CharField(required=False, widget=forms.HiddenInput)
+    revision = forms.CharField(label="", required=False, widget=forms.HiddenInput)
 
     versioned: ClassVar[tuple[str, ...]] = ()
     refusal: ClassVar[DomainError | None] = None
@@ -122,7 +124,7 @@ class OperationAdmin(DeskAdmin):
                 if object_id is None or not self.has_change_permission(request):
                     raise
                 # This row alone may not be changed any more: it was withdrawn while its form was open.
-                gone = f"This {self.opts.verbose_name} was withdrawn and cannot be changed."
+                gone = gettext("This %(name)s was withdrawn and cannot be changed.") % {"name": self.opts.verbose_name}
                 self.message_user(request, gone, messages.ERROR)
                 return HttpResponseRedirect(request.get_full_path())
 
@@ -210,7 +212,8 @@ class OperationAdmin(DeskAdmin):
         """
         chosen = list(rows[: ACTION_ROWS + 1])
         if len(chosen) > ACTION_ROWS:
-            self.message_user(request, f"Choose at most {ACTION_ROWS} at a time. Nothing was done.", messages.ERROR)
+            told = gettext("Choose at most %(count)s at a time. Nothing was done.") % {"count": ACTION_ROWS}
+            self.message_user(request, told, messages.ERROR)
             return None
         why = request.POST.get("reason", "").strip()
         unclear = len(why) > REASON_LENGTH or (reason == "required" and not why)
@@ -228,7 +231,7 @@ class OperationAdmin(DeskAdmin):
     def _ask(self, request: HttpRequest, rows: list[Any], question: str, reason: str) -> TemplateResponse:
         context = {
             **self.admin_site.each_context(request),
-            "title": "Are you sure?",
+            "title": gettext("Are you sure?"),
             "opts": self.opts,
             "media": self.media,
             "question": question,
@@ -305,16 +308,16 @@ class BranchAdmin(NamedAdmin):
     fieldsets = [
         (None, {"fields": ["name", "time_zone"]}),
         (
-            "When it closes",
-            {"fields": WEEK, "description": "Loans are due when the branch closes, on a day on which it opens."},
+            _("When it closes"),
+            {"fields": WEEK, "description": _("Loans are due when the branch closes, on a day on which it opens.")},
         ),
-        ("Closed days", {"fields": ["closed_on"]}),
+        (_("Closed days"), {"fields": ["closed_on"]}),
     ]
 
-    @admin.display(description="Opens on")
+    @admin.display(description=_("Opens on"))
     def opening(self, branch: Branch) -> str:
         days = [name[:3].title() for name, closing in zip(WEEK, branch.closing_times, strict=True) if closing]
-        return "every day" if len(days) == len(WEEK) else ", ".join(days)
+        return gettext("every day") if len(days) == len(WEEK) else ", ".join(days)
 
 
 @admin.register(MemberCategory)
@@ -340,11 +343,11 @@ class LoanPolicyAdmin(RecordedAdmin):
     ordering = ["member_category__name", "book_category"]
     fieldsets = [
         (
-            "For whom and what",
+            _("For whom and what"),
             {
                 "fields": ["member_category", "book_category"],
-                "description": "Of the policies that fit a member and a title, the most specific decides.",
+                "description": _("Of the policies that fit a member and a title, the most specific decides."),
             },
         ),
-        ("Terms", {"fields": TERMS}),
+        (_("Terms"), {"fields": TERMS}),
     ]

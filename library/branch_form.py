@@ -7,6 +7,8 @@ from datetime import date, timedelta
 from typing import Any, ClassVar
 
 from django import forms
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from events.admin import ModelForm
 from library.models import WEEK
@@ -20,7 +22,7 @@ class NameForm(ModelForm):
         name: str = self.cleaned_data["name"]
         others = self._meta.model._default_manager.exclude(pk=self.instance.pk)
         if others.filter(name__iexact=name).exists():
-            raise forms.ValidationError("There is one with this name already.")
+            raise forms.ValidationError(gettext("There is one with this name already."))
         return name
 
 
@@ -45,31 +47,33 @@ class Days(forms.CharField):
             first, *rest = map(date.fromisoformat, line.split(" to "))
             [last] = rest or [first]
         except ValueError:
-            raise forms.ValidationError(f"{line!r} is no day. Write 2026-12-25, or 2026-12-24 to 2027-01-02.") from None
+            told = gettext("%(line)s is no day. Write 2026-12-25, or 2026-12-24 to 2027-01-02.")
+            raise forms.ValidationError(told % {"line": repr(line)}) from None
         if not timedelta() <= last - first <= self.LONGEST:
-            raise forms.ValidationError(f"{line!r}: the last day comes after the first, at most a year later.")
+            told = gettext("%(line)s: the last day comes after the first, at most a year later.")
+            raise forms.ValidationError(told % {"line": repr(line)})
         return {first + timedelta(days=day) for day in range((last - first).days + 1)}
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return bool(super().has_changed(self.prepare_value(initial), data))
 
 
-def _closing(day: str) -> forms.TimeField:
-    return forms.TimeField(label=day, required=False, help_text="Empty: closed.")
+def _closing(day: Any) -> forms.TimeField:
+    return forms.TimeField(label=day, required=False, help_text=_("Empty: closed."))
 
 
 class BranchForm(NameForm):
-    monday = _closing("Monday")
-    tuesday = _closing("Tuesday")
-    wednesday = _closing("Wednesday")
-    thursday = _closing("Thursday")
-    friday = _closing("Friday")
-    saturday = _closing("Saturday")
-    sunday = _closing("Sunday")
+    monday = _closing(_("Monday"))
+    tuesday = _closing(_("Tuesday"))
+    wednesday = _closing(_("Wednesday"))
+    thursday = _closing(_("Thursday"))
+    friday = _closing(_("Friday"))
+    saturday = _closing(_("Saturday"))
+    sunday = _closing(_("Sunday"))
     closed_on = Days(
-        label="Closed on",
+        label=_("Closed on"),
         required=False,
-        help_text="One day a line, such as 2026-12-25, or several as 2026-12-24 to 2027-01-02. Nothing is due then.",
+        help_text=_("One day a line, such as 2026-12-25, or several as 2026-12-24 to 2027-01-02. Nothing is due then."),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

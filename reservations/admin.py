@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
+from django.db import connection
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
@@ -14,6 +15,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.text import Truncator
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from events.admin import ReadOnly, ReadOnlyInline
 from library import cache, isbn, search
@@ -25,6 +28,17 @@ from reservations import titles
 from reservations.models import Reservation
 
 FILTER_VALUES = 50
+# One look into the index for each that there is. To count them would read every title.
+_VALUES = """
+WITH RECURSIVE found (value, place) AS (
+    (SELECT {column}, 1 FROM library_book WHERE {column} > '' AND withdrawn_at IS NULL ORDER BY {column} LIMIT 1)
+    UNION ALL
+    SELECT (SELECT {column} FROM library_book
+            WHERE {column} > found.value AND withdrawn_at IS NULL ORDER BY {column} LIMIT 1), place + 1
+    FROM found WHERE found.value IS NOT NULL AND place < %s
+)
+SELECT value FROM found WHERE value IS NOT NULL
+"""
 NOT_HERE = (Copy.Status.LOST, Copy.Status.MISSING, Copy.Status.WITHDRAWN)
 
 
@@ -33,10 +47,14 @@ NOT_HERE = (Copy.Status.LOST, Copy.Status.MISSING, Copy.Status.WITHDRAWN)
 
 class BookForm(OperationForm):
     isbn = forms.CharField(
-        label="ISBN", required=False, max_length=32, help_text="ISBN-10 or ISBN-13, with or without hyphens."
+        label=_("ISBN"), required=False, max_length=32, help_text=_("ISBN-10 or ISBN-13, with or without hyphens.")
     )
     published_year = forms.IntegerField(
-        required=False, min_value=-9999, max_value=9999, help_text="Negative for years BC."
+        label=_("Published year"),
+        required=False,
+        min_value=-9999,
+        max_value=9999,
+        help_text=_("Negative for years BC."),
     )
 
     versioned = BOOK_FIELDS
@@ -54,24 +72,32 @@ class BookForm(OperationForm):
 
 
 class NewBookForm(BookForm):
-    copies = forms.IntegerField(min_value=0, max_value=100, initial=1)
+    copies = forms.IntegerField(label=_("Copies"), min_value=0, max_value=100, initial=1)
     branch = forms.ModelChoiceField(
-        Branch.objects.order_by("name"), initial=main_branch, empty_label=None, help_text="Where the copies stand."
+        Branch.objects.order_by("name"),
+        label=_("Branch"),
+        initial=main_branch,
+        empty_label=None,
+        help_text=_("Where the copies stand."),
     )
 
 
 class HeldFilter(admin.SimpleListFilter):
     """Withdrawn titles are shown to those who ask for them."""
 
-    title = "circulation"
+    title = _("circulation")
     parameter_name = "circulation"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("in", "In circulation"), ("out", "Out of circulation"), ("withdrawn", "Withdrawn")]
+        return [
+            ("in", gettext("In circulation")),
+            ("out", gettext("Out of circulation")),
+            ("withdrawn", gettext("Withdrawn")),
+        ]
 
     def choices(self, changelist: Any) -> Iterator[Any]:
         held, *others = super().choices(changelist)
-        yield {**held, "display": "In the library"}
+        yield {**held, "display": gettext("In the library")}
         yield from others
 
     def queryset(self, request: HttpRequest, books: QuerySet[Any]) -> QuerySet[Any]:
@@ -84,30 +110,32 @@ class HeldFilter(admin.SimpleListFilter):
 
 
 class ValueFilter(admin.SimpleListFilter):
-    """The most frequent values of a column, read again when the catalogue has changed."""
+    """The first values of a column, read again when the catalogue has changed."""
 
     parameter_name: str
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        found = cache.read("book_list", cache.CATALOGUE, self._frequent, name=f"admin-{self.parameter_name}")
+        found = cache.read("book_list", cache.CATALOGUE, self._first, name=f"admin-{self.parameter_name}")
         return [(value, value) for value in found]
 
     def queryset(self, request: HttpRequest, books: QuerySet[Any]) -> QuerySet[Any]:
         value = self.value()
         return books if value is None else books.filter(**{self.parameter_name: value})
 
-    def _frequent(self) -> list[str]:
-        name = self.parameter_name
-        rows = Book.objects.held().exclude(**{name: ""}).order_by().values(name).annotate(n=Count("pk"))
-        return sorted(row[name] for row in rows.order_by("-n", name)[:FILTER_VALUES])
+    def _first(self) -> list[str]:
+        with connection.cursor() as cursor:
+            cursor.execute(_VALUES.format(column=connection.ops.quote_name(self.parameter_name)), [FILTER_VALUES])
+            return [value for (value,) in cursor.fetchall()]
 
 
 class CategoryFilter(ValueFilter):
-    title = parameter_name = "category"
+    title = _("category")
+    parameter_name = "category"
 
 
 class LanguageFilter(ValueFilter):
-    title = parameter_name = "language"
+    title = _("language")
+    parameter_name = "language"
 
 
 class CopyInline(ReadOnlyInline):
@@ -121,7 +149,7 @@ class CopyInline(ReadOnlyInline):
 
 class LineInline(ReadOnlyInline):
     model = Reservation
-    verbose_name_plural = "line"
+    verbose_name_plural = _("line")
     fields = ["position", "member", "status", "placed_at", "needed_by", "copy", "shelf_until", "branch"]
     readonly_fields = ["position"]
 
@@ -129,6 +157,7 @@ class LineInline(ReadOnlyInline):
         rows = Reservation.objects.live().in_order().with_position()
         return rows.select_related("book", "member", "copy", "branch")
 
+    @admin.display(description=_("Place"))
     def position(self, reservation: Reservation) -> int | None:
         return reservation.position
 
@@ -140,11 +169,11 @@ class BookAdmin(OperationAdmin):
     add_form = NewBookForm
     fieldsets: ClassVar[Any] = [
         (None, {"fields": ["title", "authors", "isbn", "publisher", "published_year", "category", "language"]}),
-        ("In the library", {"fields": ["numbers", "in_circulation", "withdrawn_at", "origin"]}),
+        (_("In the library"), {"fields": ["numbers", "in_circulation", "withdrawn_at", "origin"]}),
     ]
     add_fieldsets: ClassVar[Any] = [
         fieldsets[0],
-        ("In the library", {"fields": ["copies", "branch", "in_circulation"]}),
+        (_("In the library"), {"fields": ["copies", "branch", "in_circulation"]}),
     ]
     readonly_fields = ["numbers", "withdrawn_at", "origin"]
     inlines = [CopyInline, LineInline]
@@ -152,7 +181,7 @@ class BookAdmin(OperationAdmin):
     list_display = ["title", "writers", "category", "publisher", "copies", "available", "in_circulation"]
     list_filter = [HeldFilter, CategoryFilter, LanguageFilter]
     search_fields = ["title", "authors", "isbn"]  # see find
-    search_help_text = "Words of title and author, an ISBN, or a number"
+    search_help_text = _("Words of title and author, an ISBN, or a number")
     actions = ["take_out_of_circulation", "put_back_in_circulation", "withdraw"]
 
     def annotations(self) -> dict[str, Any]:
@@ -190,60 +219,63 @@ class BookAdmin(OperationAdmin):
 
     # --- Columns ---
 
-    @admin.display(description="Authors", ordering="authors")
+    @admin.display(description=_("Authors"), ordering="authors")
     def writers(self, book: Book) -> str:
         return Truncator(book.authors).chars(80)
 
-    @admin.display(description="Copies")
+    @admin.display(description=_("Copies"))
     def copies(self, book: Any) -> int:
         count: int = book.copies_here
         return count
 
-    @admin.display(description="Available")
+    @admin.display(description=_("Available"))
     def available(self, book: Any) -> int:
         count: int = book.copies_available
         return count
 
-    @admin.display(description="Copies")
+    @admin.display(description=_("Copies"))
     def numbers(self, book: Any) -> str:
         copies = reverse("admin:library_copy_changelist")
         more = reverse("admin:library_copy_add")
         return format_html(
-            '{} in the library, {} available · <a href="{}?book__id__exact={}">All copies</a>'
-            ' · <a href="{}?book={}">Add copies</a>',
-            book.copies_here, book.copies_available, copies, book.pk, more, book.pk,
+            '{} · <a href="{}?book__id__exact={}">{}</a> · <a href="{}?book={}">{}</a>',
+            gettext("%(here)s in the library, %(available)s available")
+            % {"here": book.copies_here, "available": book.copies_available},
+            copies, book.pk, gettext("All copies"), more, book.pk, gettext("Add copies"),
         )  # fmt: skip
 
-    @admin.display(description="Imported from")
+    @admin.display(description=_("Imported from"))
     def origin(self, book: Book) -> str:
         return f"{book.source} {book.source_id}".strip() or "-"
 
     # --- Actions ---
 
-    @admin.action(description="Take out of circulation", permissions=["operate"])
+    @admin.action(description=_("Take out of circulation"), permissions=["operate"])
     def take_out_of_circulation(self, request: HttpRequest, books: QuerySet[Any]) -> HttpResponse | None:
         def take_out(book: Book, _: str) -> str:
             titles.edit_title(book_id=book.pk, fields={"in_circulation": False}, at=timezone.now())
-            return f"“{book.title}” is out of circulation."
+            return gettext("“%(title)s” is out of circulation.") % {"title": book.title}
 
-        question = "Take these titles out of circulation? Their reservations will be cancelled; open loans stand."
+        question = gettext(
+            "Take these titles out of circulation? Their reservations will be cancelled; open loans stand."
+        )
         return self.carry_out(request, books, take_out, question=question)
 
-    @admin.action(description="Put back in circulation", permissions=["operate"])
+    @admin.action(description=_("Put back in circulation"), permissions=["operate"])
     def put_back_in_circulation(self, request: HttpRequest, books: QuerySet[Any]) -> HttpResponse | None:
         def put_back(book: Book, _: str) -> str:
             titles.edit_title(book_id=book.pk, fields={"in_circulation": True}, at=timezone.now())
-            return f"“{book.title}” is in circulation."
+            return gettext("“%(title)s” is in circulation.") % {"title": book.title}
 
         return self.carry_out(request, books, put_back)
 
-    @admin.action(description="Withdraw for good", permissions=["operate"])
+    @admin.action(description=_("Withdraw for good"), permissions=["operate"])
     def withdraw(self, request: HttpRequest, books: QuerySet[Any]) -> HttpResponse | None:
         def withdraw(book: Book, _: str) -> str:
             titles.withdraw_title(book_id=book.pk, at=timezone.now())
-            return f"“{book.title}” was withdrawn."
+            return gettext("“%(title)s” was withdrawn.") % {"title": book.title}
 
-        question = "Withdraw these titles and all their copies for good? Their reservations will be cancelled."
+        question = gettext("Withdraw these titles and all their copies for good? Their reservations will be cancelled.")
         return self.carry_out(request, books, withdraw, question=question)
 
 
@@ -257,10 +289,10 @@ class ReservationAdmin(ReadOnly, OperationAdmin):
     list_filter = ["status", "branch"]
     list_select_related = ["book", "member", "copy", "branch"]
     search_fields = ["book__title"]  # see find
-    search_help_text = "A barcode, a card number, the name of a member, or words of a title"
+    search_help_text = _("A barcode, a card number, the name of a member, or words of a title")
     fieldsets: ClassVar[Any] = [
         (None, {"fields": ["book", "member", "status", "position", "priority", "placed_at", "needed_by"]}),
-        ("Pick-up", {"fields": ["branch", "copy", "shelf_until", "closed_at"]}),
+        (_("Pick-up"), {"fields": ["branch", "copy", "shelf_until", "closed_at"]}),
     ]
     readonly_fields = ["position"]
     actions = ["cancel", "suspend", "resume"]
@@ -271,27 +303,28 @@ class ReservationAdmin(ReadOnly, OperationAdmin):
     def event_filter(self, row: Any) -> dict[str, Any]:
         return {"book_id": row.book_id, "reservation_id": row.pk}
 
+    @admin.display(description=_("Place"))
     def position(self, reservation: Reservation) -> int | None:
         return Reservation.objects.with_position().get(pk=reservation.pk).position
 
-    @admin.action(description="Cancel", permissions=["operate"])
+    @admin.action(description=_("Cancel"), permissions=["operate"])
     def cancel(self, request: HttpRequest, reservations: QuerySet[Any]) -> HttpResponse | None:
         def cancel(reservation: Reservation, reason: str) -> str:
             line.cancel(reservation_id=reservation.pk, reason=reason, at=timezone.now())
-            return f"{reservation}: cancelled."
+            return gettext("%(reservation)s: cancelled.") % {"reservation": reservation}
 
-        question = "Cancel these reservations? What was set aside goes to the next in line."
+        question = gettext("Cancel these reservations? What was set aside goes to the next in line.")
         return self.carry_out(request, reservations, cancel, question=question, reason="optional")
 
-    @admin.action(description="Suspend", permissions=["operate"])
+    @admin.action(description=_("Suspend"), permissions=["operate"])
     def suspend(self, request: HttpRequest, reservations: QuerySet[Any]) -> HttpResponse | None:
         def suspend(reservation: Reservation, _: str) -> str:
             line.suspend(reservation_id=reservation.pk, at=timezone.now())
-            return f"{reservation}: suspended."
+            return gettext("%(reservation)s: suspended.") % {"reservation": reservation}
 
         return self.carry_out(request, reservations, suspend)
 
-    @admin.action(description="Resume", permissions=["operate"])
+    @admin.action(description=_("Resume"), permissions=["operate"])
     def resume(self, request: HttpRequest, reservations: QuerySet[Any]) -> HttpResponse | None:
         def resume(reservation: Reservation, _: str) -> str:
             now = line.resume(reservation_id=reservation.pk, at=timezone.now())

@@ -9,6 +9,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from circulation.jobs import services
 from circulation.jobs.models import Job, JobChunk, JobFile
@@ -35,25 +37,27 @@ class JobAdmin(ReadOnlyAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["progress", "notes_line_by_line", "to_fetch"]
 
-    @admin.display(description="Rows done")
+    @admin.display(description=_("Rows done"))
     def progress(self, job: Job) -> str:
-        return f"{job.done:,} of {job.total:,}" if job.total else ""
+        return (
+            gettext("%(done)s of %(total)s") % {"done": f"{job.done:,}", "total": f"{job.total:,}"} if job.total else ""
+        )
 
-    @admin.display(description="Notes")
+    @admin.display(description=_("Notes"))
     def notes_line_by_line(self, job: Job) -> str:
         return format_html_join("", "{}<br>", ((note,) for note in job.notes))
 
-    @admin.display(description="Files")
+    @admin.display(description=_("Files"))
     def to_fetch(self, job: Job) -> str:
         there = {"result": job.has_result, "errors": job.is_over and job.files.filter(role="refused").exists()}
         links = [
             format_html('<a href="/api/jobs/{}/{}/">{}</a>', job.pk, name, label)
-            for name, label in (("result", "What was exported"), ("errors", "The refused rows"))
+            for name, label in (("result", gettext("What was exported")), ("errors", gettext("The refused rows")))
             if there[name]
         ]
         return format_html_join(" · ", "{}", ((link,) for link in links))
 
-    @admin.action(description="Cancel the chosen jobs", permissions=["cancel"])
+    @admin.action(description=_("Cancel the chosen jobs"), permissions=["cancel"])
     def cancel(self, request: HttpRequest, chosen: QuerySet[Job]) -> None:
         cancelled = 0
         for job_id in chosen.values_list("pk", flat=True):
@@ -62,7 +66,8 @@ class JobAdmin(ReadOnlyAdmin):
                 cancelled += 1
             except InvalidTransition:
                 continue
-        self.message_user(request, f"{cancelled} cancelled. What is under way ends with its batch; what went in stays.")
+        told = gettext("%(count)s cancelled. What is under way ends with its batch; what went in stays.")
+        self.message_user(request, told % {"count": cancelled})
 
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("circulation.change_job")

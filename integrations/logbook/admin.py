@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.db import connection
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from events.admin import ReadOnlyAdmin
 from integrations.logbook.models import Entry
@@ -25,7 +26,7 @@ SELECT logger FROM found WHERE logger IS NOT NULL
 
 
 class LoggerFilter(admin.SimpleListFilter):
-    title = "logger"
+    title = _("logger")
     parameter_name = "logger"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -42,7 +43,7 @@ class EntryAdmin(ReadOnlyAdmin):
     list_display = ["at", "level", "logger", "__str__", "route", "request_id"]
     list_filter = ["level", LoggerFilter, "at"]
     search_fields = ["request_id"]  # see find
-    search_help_text = "The number of a request: X-Request-ID of its answer."
+    search_help_text = _("The number of a request: X-Request-ID of its answer.")
 
     def find(self, rows: QuerySet[Entry], text: str) -> QuerySet[Entry]:
         return rows.filter(request_id=text)

@@ -12,6 +12,9 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils import timezone
+from django.utils.text import format_lazy
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from events.admin import DeskAdmin, ModelForm, ReadOnlyAdmin, RecordedAdmin
 from integrations.notifications import rendering
@@ -24,7 +27,7 @@ from library.lookups import members_with_email
 from library.models import Member
 from library.search import members_like
 
-LANGUAGES = [(code, f"{name} ({code})") for code, name in settings.LANGUAGES]
+LANGUAGES = [(code, format_lazy("{} ({})", _(name), code)) for code, name in settings.LANGUAGES]
 
 
 class WhereMembersAre(DeskAdmin):
@@ -53,7 +56,7 @@ class NoticeAdmin(ReadOnlyAdmin, WhereMembersAre):
     list_select_related = ["member"]
     narrowing = ("member__id__exact",)
     search_fields = ["message_id"]  # see find
-    search_help_text = "A card number, an e-mail address, or a Message-ID"
+    search_help_text = _("A card number, an e-mail address, or a Message-ID")
     actions: Any = ["send_again"]
 
     def find(self, rows: QuerySet[Any], text: str) -> QuerySet[Any]:
@@ -63,19 +66,18 @@ class NoticeAdmin(ReadOnlyAdmin, WhereMembersAre):
             return rows.filter(Q(address=text) | Q(member__in=members_with_email([text]).values("pk")))
         return rows.filter(member__card_number=text)
 
-    @admin.action(description="Send again", permissions=["send"])
+    @admin.action(description=_("Send again"), permissions=["send"])
     def send_again(self, request: HttpRequest, chosen: QuerySet[Notice]) -> None:
         count = send_again(notice_ids=list(chosen.values_list("pk", flat=True)), at=timezone.now())
-        self.message_user(
-            request, f"{count} will be sent again, if what they say is still true. What is queued stays as it is."
-        )
+        told = gettext("%(count)s will be sent again, if what they say is still true. What is queued stays as it is.")
+        self.message_user(request, told % {"count": count})
 
     def has_send_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("notifications.change_notice")
 
 
 class TemplateForm(ModelForm):
-    language = forms.ChoiceField(choices=LANGUAGES, initial=settings.LANGUAGE_CODE)
+    language = forms.ChoiceField(label=_("Language"), choices=LANGUAGES, initial=settings.LANGUAGE_CODE)
 
     class Meta:
         model = NoticeTemplate
@@ -132,9 +134,9 @@ class NoticeTemplateAdmin(RecordedAdmin, WhereMembersAre):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         more = {
-            "names": [(kind.label, ", ".join(NAMES[kind])) for kind in Kind],
+            "names": [(gettext(kind.label), ", ".join(NAMES[kind])) for kind in Kind],
             "shipped": [
-                (label, [(kind.value, kind.label) for kind in Kind], code)
+                (label, [(kind.value, gettext(kind.label)) for kind in Kind], code)
                 for code, label in LANGUAGES
                 if rendering.shipped(Kind.READY, code)
             ],
@@ -145,7 +147,7 @@ class NoticeTemplateAdmin(RecordedAdmin, WhereMembersAre):
         """What is in the form, as it would look with made-up names; nothing is saved."""
         form = TemplateForm(request.POST)
         form.instance.validate_constraints = lambda exclude=None: None
-        context = {**self.admin_site.each_context(request), "title": "Preview", "opts": self.opts, "form": form}
+        context = {**self.admin_site.each_context(request), "title": _("Preview"), "opts": self.opts, "form": form}
         if form.is_valid():
             words = words_in(form.cleaned_data)
             try:
@@ -160,12 +162,15 @@ class NoticeTemplateAdmin(RecordedAdmin, WhereMembersAre):
 
 
 class PreferencesForm(ModelForm):
-    language = forms.ChoiceField(choices=[("", "The library's own"), *LANGUAGES], required=False)
+    language = forms.ChoiceField(
+        label=_("Language"), choices=[("", _("The library's own")), *LANGUAGES], required=False
+    )
     unwanted = forms.MultipleChoiceField(
-        choices=Kind.choices,
+        label=_("Unwanted"),
+        choices=[(kind.value, _(kind.label)) for kind in Kind],
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text="What the member is not written to about.",
+        help_text=_("What the member is not written to about."),
     )
 
     class Meta:
@@ -180,7 +185,7 @@ class PreferencesAdmin(RecordedAdmin, WhereMembersAre):
     list_select_related = ["member"]
     autocomplete_fields = ["member"]
     search_fields = ["member"]  # see find
-    search_help_text = "A card number, an e-mail address, or beginnings of a name"
+    search_help_text = _("A card number, an e-mail address, or beginnings of a name")
 
     def event_filter(self, row: Any) -> dict[str, Any]:
         return {"member_id": row.member_id, "kind__startswith": "preferences."}

@@ -11,16 +11,18 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.formats import localize
 from django.utils.timesince import timesince
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from events.admin import ModelForm, ReadOnlyAdmin, RecordedAdmin
 from integrations.partners.breaker import forget, states_of
 from integrations.partners.models import Partner, PartnerReservation, Reader
 
 STATES = {
-    "closed": "Asked",
-    "open": "Left alone for a while",
-    "half-open": "Tried again with the next request",
-    "unknown": "Not known: Redis is away",
+    "closed": _("Asked"),
+    "open": _("Left alone for a while"),
+    "half-open": _("Tried again with the next request"),
+    "unknown": _("Not known: Redis is away"),
 }
 
 
@@ -28,15 +30,17 @@ class PartnerForm(ModelForm):
     """The key is typed in and never shown again."""
 
     new_key = forms.CharField(
-        label="New API key",
+        label=_("New API key"),
         required=False,
         max_length=200,
         validators=Partner._meta.get_field("api_key").validators,
-        widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "off", "class": "vTextField"}),
-        help_text="Of another Circdesk, with the scopes catalogue:read, members:read, members:write, circulation:read "
-        "and circulation:write. Leave it empty to keep the one that is set.",
+        widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "off"}),
+        help_text=_(
+            "Of another Circdesk, with the scopes catalogue:read, members:read, members:write, circulation:read "
+            "and circulation:write. Leave it empty to keep the one that is set."
+        ),
     )
-    without_key = forms.BooleanField(label="Forget the API key", required=False)
+    without_key = forms.BooleanField(label=_("Forget the API key"), required=False)
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean() or {}
@@ -45,7 +49,7 @@ class PartnerForm(ModelForm):
         if cleaned.get("new_key"):
             self.instance.api_key = cleaned["new_key"]
         if cleaned.get("without_key") and cleaned.get("new_key"):
-            raise ValidationError("Either a new API key or none.")
+            raise ValidationError(gettext("Either a new API key or none."))
         return cleaned
 
 
@@ -61,8 +65,8 @@ class PartnerAdmin(RecordedAdmin):
             None,
             {"fields": ["name", "position", "is_on", "protocol", "base_url", "daia_id", "timeout", "allows_private"]},
         ),
-        ("How it lets us in", {"fields": ["has_key", "new_key", "without_key", "card_prefix"]}),
-        ("How it stands with it", {"fields": ["state", "last_failure"]}),
+        (_("How it lets us in"), {"fields": ["has_key", "new_key", "without_key", "card_prefix"]}),
+        (_("How it stands with it"), {"fields": ["state", "last_failure"]}),
     ]
 
     def get_fieldsets(self, request: HttpRequest, obj: Partner | None = None) -> Any:
@@ -72,24 +76,27 @@ class PartnerAdmin(RecordedAdmin):
         what, access, _ = self.fieldsets
         return [what, (access[0], {"fields": ["new_key", "card_prefix"]})]
 
-    @admin.display(description="API key")
+    @admin.display(description=_("API key"))
     def has_key(self, partner: Partner) -> str:
-        return "set" if partner.api_key else "not set"
+        return gettext("set") if partner.api_key else gettext("not set")
 
-    @admin.display(description="State")
+    @admin.display(description=_("State"))
     def state(self, partner: Partner) -> str:
         if not partner.is_on:
-            return "Off"
+            return gettext("Off")
         [known] = states_of([partner])
-        return STATES[known.state]
+        return str(STATES[known.state])
 
-    @admin.display(description="Last failure")
+    @admin.display(description=_("Last failure"))
     def last_failure(self, partner: Partner) -> str:
         [known] = states_of([partner])
         if known.last_failed_at is None:
-            return "None that is known"
+            return gettext("None that is known")
         when = localize(timezone.localtime(known.last_failed_at))
-        return f"{known.last_failure} ({timesince(known.last_failed_at)} ago, {when})"
+        ago = timesince(known.last_failed_at)
+        return gettext("%(failure)s (%(time)s ago, %(when)s)") % {
+            "failure": known.last_failure, "time": ago, "when": when,
+        }  # fmt: skip
 
     def save_model(self, request: HttpRequest, obj: Partner, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)

@@ -8,6 +8,8 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from events.admin import ReadOnlyAdmin
 from integrations.webhooks.models import Delivery, Subscription
@@ -33,14 +35,14 @@ class SubscriptionAdmin(ReadOnlyAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["silent_because"]
 
-    @admin.display(description="Why nothing is sent")
+    @admin.display(description=_("Why nothing is sent"))
     def silent_because(self, subscription: Subscription) -> str:
         return subscription.silent_because(timezone.now())
 
-    @admin.action(description="Resume the chosen webhooks", permissions=["resume"])
+    @admin.action(description=_("Resume the chosen webhooks"), permissions=["resume"])
     def resume(self, request: HttpRequest, chosen: QuerySet[Subscription]) -> None:
         resume(webhook_ids=list(chosen.values_list("pk", flat=True)))
-        self.message_user(request, "Resumed. What waited is sent first; what failed can be sent again.")
+        self.message_user(request, gettext("Resumed. What waited is sent first; what failed can be sent again."))
 
     def has_resume_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("webhooks.change_subscription")
@@ -54,10 +56,11 @@ class DeliveryAdmin(ReadOnlyAdmin):
     narrowing = ("subscription_id", "event_id")
     actions: Any = ["send_again"]
 
-    @admin.action(description="Send again", permissions=["send"])
+    @admin.action(description=_("Send again"), permissions=["send"])
     def send_again(self, request: HttpRequest, chosen: QuerySet[Delivery]) -> None:
         count = send_again(delivery_ids=list(chosen.values_list("pk", flat=True)), at=timezone.now())
-        self.message_user(request, f"{count} will be sent again. What waits already, and tests, are left as they are.")
+        told = gettext("%(count)s will be sent again. What waits already, and tests, are left as they are.")
+        self.message_user(request, told % {"count": count})
 
     def has_send_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("webhooks.change_delivery")

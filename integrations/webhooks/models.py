@@ -9,6 +9,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from accounts.models import APIKey, Role, Scope, User
 from events.models import Event
@@ -73,14 +74,16 @@ class Subscription(Recorded):
         if not self.active:
             return self.paused_reason
         if not self.owner.is_active or self.owner.role < Role.ADMIN:
-            return f"{self.owner.get_username()} is no admin any more."
+            return gettext("%(name)s is no admin any more.") % {"name": self.owner.get_username()}
         if self.key is None:
             return ""
         if self.key.revoked_at is not None:
-            return "Its API key was revoked."
+            return gettext("Its API key was revoked.")
         if self.key.expires_at is not None and self.key.expires_at <= at:
-            return "Its API key has expired."
-        return "" if SCOPE in self.key.scopes else f"Its API key lacks the scope {SCOPE}."
+            return gettext("Its API key has expired.")
+        if SCOPE in self.key.scopes:
+            return ""
+        return gettext("Its API key lacks the scope %(scope)s.") % {"scope": SCOPE}
 
 
 class Delivery(models.Model):

@@ -261,7 +261,7 @@ def test_the_list_shows_who_may_borrow_and_how_much_they_have(desk):
     response = desk.open(LIST)
 
     assert response.context["cl"].result_list[0].loan_count == 1
-    assert 'alt="False"' in response.text
+    assert 'title="False"' in response.text
 
 
 def test_the_page_of_a_member_shows_what_they_have_and_wait_for(desk):

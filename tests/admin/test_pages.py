@@ -188,15 +188,15 @@ def test_a_long_list_is_not_counted_to_its_end_and_says_so(desk, monkeypatch):
     monkeypatch.setattr(events_admin, "COUNTED", 3)
     BookFactory.create_batch(5)
 
-    assert "3+ books" in desk.open(page(Book)).text
+    assert "3+ titles" in " ".join(desk.open(page(Book)).text.split())
 
 
 def test_a_list_that_was_counted_to_its_end_says_how_long_it_is(desk, monkeypatch):
     monkeypatch.setattr(events_admin, "COUNTED", 3)
     BookFactory.create_batch(3)
 
-    text = desk.open(page(Book)).text
-    assert "3 books" in text
+    text = " ".join(desk.open(page(Book)).text.split())
+    assert "3 titles" in text
     assert "3+" not in text
 
 

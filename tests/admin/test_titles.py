@@ -248,7 +248,7 @@ def test_a_withdrawn_title_can_be_looked_at_and_not_edited(desk):
     posted = desk.send(change_page(book), {}, title="Back")
 
     assert "Save" not in response.text
-    assert told(posted) == ["This book was withdrawn and cannot be changed."]
+    assert told(posted) == ["This title was withdrawn and cannot be changed."]
     assert Book.objects.get().title == "Gone"
 
 
@@ -265,7 +265,7 @@ def test_a_title_withdrawn_while_its_form_was_open_stays_withdrawn(desk, monkeyp
 
     response = desk.send(change_page(book), typed, title="Back")
 
-    assert told(response) == ["This book was withdrawn and cannot be changed."]
+    assert told(response) == ["This title was withdrawn and cannot be changed."]
     assert Book.objects.get().title == "Gone"
 
 
