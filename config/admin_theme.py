@@ -31,6 +31,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": "Circdesk",
     "SITE_SYMBOL": "local_library",
     "SITE_URL": None,
+    "DASHBOARD_CALLBACK": "config.overview.overview",
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "SIDEBAR": {
@@ -44,6 +45,12 @@ UNFOLD: dict[str, Any] = {
                     _list(_("Members"), "group", "library.member"),
                     _list(_("Loans"), "event_upcoming", "circulation.loan"),
                     _list(_("Reservations"), "format_list_numbered", "reservations.reservation"),
+                    {
+                        "title": _("Import"),
+                        "icon": "upload_file",
+                        "link": reverse_lazy("import"),
+                        "permission": _may("circulation.change_job"),
+                    },
                 ],
             },
         ],
