@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 from typing import Any
 
 from django.utils.formats import date_format
@@ -71,10 +72,7 @@ def by_day(days: list[dict[str, Any]]) -> dict[str, Any]:
         for number, span in enumerate(found)
     ]  # fmt: skip
     points = [{"x": x, "y": height(span.returns), "span": span} for x, span in zip(middles, found, strict=True)]
-    lines = [
-        {"x1": one["x"], "y1": one["y"], "x2": other["x"], "y2": other["y"]}
-        for one, other in zip(points, points[1:], strict=False)
-    ]
+    lines = [{"x1": one["x"], "y1": one["y"], "x2": other["x"], "y2": other["y"]} for one, other in pairwise(points)]
     shown = (0, len(found) // 2, len(found) - 1) if len(found) > 2 else range(len(found))
     anchors = ("start", "middle", "end")
     dates = [
@@ -86,7 +84,7 @@ def by_day(days: list[dict[str, Any]]) -> dict[str, Any]:
         "spans": found,
         "is_weekly": found[0].first != found[0].last or len(days) > BY_WEEK,
         "bars": bars,
-        "points": points,
+        "points": [point for point, span in zip(points, found, strict=True) if span.returns],
         "lines": lines,
         "dates": dates,
         "scale": scale,

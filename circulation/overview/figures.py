@@ -94,8 +94,7 @@ def _late(at: datetime) -> list[int]:
     spans = {
         f"n{number}": Count(
             "pk",
-            filter=Q(due_at__lt=at - timedelta(days=low))
-            & (Q(due_at__gte=at - timedelta(days=high)) if high else Q()),
+            filter=Q(due_at__lt=at - timedelta(days=low)) & (Q(due_at__gte=at - timedelta(days=high)) if high else Q()),
         )
         for number, (low, high) in enumerate(LATE)
     }
