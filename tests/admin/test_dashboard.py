@@ -198,7 +198,9 @@ def test_charts_are_kept_for_a_minute_and_say_since_when():
     assert shown()["line_count"] == 1
 
 
-@pytest.mark.parametrize(("most", "above"), [(1, 1), (3, 4), (7, 8), (10, 10), (11, 20), (41, 50), (99, 100), (601, 800)])
+@pytest.mark.parametrize(
+    ("most", "above"), [(1, 1), (3, 4), (7, 8), (10, 10), (11, 20), (41, 50), (99, 100), (601, 800)]
+)
 def test_scales_end_with_a_round_number(most, above):
     assert charts.ceiling(most) == above
 
