@@ -103,7 +103,10 @@ def import_of_the_same(job: Job) -> Job | None:
 
 def _digest(content: BinaryIO) -> str:
     content.seek(0)
-    return hashlib.file_digest(content, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    while data := content.read(store.CHUNK):
+        digest.update(data)
+    return digest.hexdigest()
 
 
 @operation

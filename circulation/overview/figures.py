@@ -40,7 +40,8 @@ def today(at: datetime) -> Figures:
 def week_ago(at: datetime) -> Figures | None:
     """The figures of the same weekday last week, if they were kept: the whole day, and how it ended."""
     day = timezone.localdate(at) - timedelta(days=7)
-    return DayFigures.objects.filter(day=day).values("loans", "returns", *STANDING).first()
+    found: Figures | None = DayFigures.objects.filter(day=day).values("loans", "returns", *STANDING).first()
+    return found
 
 
 def charts(at: datetime, days: int) -> Figures:

@@ -7,7 +7,6 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -19,14 +18,16 @@ from circulation.jobs.api.serializers import MOST_FILES
 from circulation.jobs.importing import IMPORTABLE
 from circulation.jobs.models import Job
 
+Sent = Any  # an UploadedFile, which is generic for the type checker only
 KINDS = {"books": Job.Kind.IMPORT_BOOKS, "members": Job.Kind.IMPORT_MEMBERS}
 
 
 class Files(forms.FileInput):
     allow_multiple_selected = True
 
-    def value_from_datadict(self, data: Any, files: Any, name: str) -> list[UploadedFile]:
-        return files.getlist(name) if hasattr(files, "getlist") else []
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> list[Sent]:
+        sent: list[Sent] = files.getlist(name) if hasattr(files, "getlist") else []
+        return sent
 
 
 class SeveralFiles(forms.FileField):
@@ -34,7 +35,7 @@ class SeveralFiles(forms.FileField):
 
     widget = Files
 
-    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile]:  # type: ignore[override]  # of several
+    def clean(self, data: Any, initial: Any = None) -> list[Sent]:
         sent = data if isinstance(data, list | tuple) else [data]
         files = [super(SeveralFiles, self).clean(one, initial) for one in sent or [None]]
         if len(files) > MOST_FILES:
@@ -74,8 +75,8 @@ class ImportForm(forms.Form):
         help_text=_("For columns with unusual names: a line for each, FIELD=COLUMN."),
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, label_suffix="", **kwargs)
+    def __init__(self, data: Any = None, files: Any = None) -> None:
+        super().__init__(data, files, label_suffix="")
         for name, field in self.fields.items():
             field.widget.attrs["aria-describedby"] = f"about-{name} wrong-{name}"
             if name in self.errors:

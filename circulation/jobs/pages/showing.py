@@ -165,7 +165,8 @@ class Shown:
     @property
     def reasons(self) -> list[str]:
         """The first of what there was to say about rows."""
-        return self.job.notes[:REASONS_SHOWN]
+        found: list[str] = self.job.notes
+        return found[:REASONS_SHOWN]
 
     @property
     def has_reasons(self) -> bool:
