@@ -88,8 +88,8 @@ def by_day(days: list[dict[str, Any]]) -> dict[str, Any]:
         "lines": lines,
         "dates": dates,
         "scale": scale,
-        "loans": sum(span.loans for span in found),
-        "returns": sum(span.returns for span in found),
+        "loans": f"{sum(span.loans for span in found):,}",
+        "returns": f"{sum(span.returns for span in found):,}",
     }
 
 

@@ -14,13 +14,13 @@ from django.utils.translation import ngettext
 
 from circulation.overview import charts, figures
 
-WINDOWS = (7, 30, 90, 365)  # days
+WINDOWS = {7: 7, 30: 30, 90: 91, 365: 364}  # as they are asked for, and how many days are shown: whole weeks
 USUAL = 30
 
 
 def overview(*, at: datetime, days: int, reads: dict[str, int]) -> dict[str, Any]:
     """Today's tiles, and the charts of so many days. `reads` are what the cache of availability was asked."""
-    found = figures.charts(at, days)
+    found = figures.charts(at, WINDOWS[days])
     now = figures.today(at)
     # What happened since the charts were counted shows in them as well, where it costs nothing.
     found["days"][-1] |= {"loans": now["loans"], "returns": now["returns"]}
@@ -30,7 +30,7 @@ def overview(*, at: datetime, days: int, reads: dict[str, int]) -> dict[str, Any
         title["url"] = reverse("admin:library_book_change", args=[title["book_id"]])
     return {
         "tiles": _tiles(now, figures.week_ago(at), at),
-        "is_empty": not any(now.values()) and not (drawn["loans"] or drawn["returns"]),
+        "is_empty": not any(now.values()) and not any(span.loans or span.returns for span in drawn["spans"]),
         "windows": [{"days": one, "is_shown": one == days, "label": _window(one)} for one in WINDOWS],
         "window": _window(days),
         "counted_at": timezone.localtime(datetime.fromisoformat(found["at"])),
@@ -46,6 +46,8 @@ def overview(*, at: datetime, days: int, reads: dict[str, int]) -> dict[str, Any
 
 
 def _window(days: int) -> str:
+    if (shown := WINDOWS[days]) > charts.BY_WEEK:
+        return ngettext("%(n)s week", "%(n)s weeks", shown // 7) % {"n": shown // 7}
     return ngettext("%(n)s day", "%(n)s days", days) % {"n": days}
 
 

@@ -109,9 +109,10 @@ def test_days_on_which_nothing_happened_are_drawn_as_well():
     assert [(span.loans, span.returns) for span in week["spans"]] == [
         (0, 0), (0, 0), (0, 0), (1, 0), (1, 1), (0, 0), (0, 0),
     ]  # fmt: skip
-    assert (week["loans"], week["returns"], week["is_weekly"]) == (2, 1, False)
-    assert (year["loans"], year["returns"], year["is_weekly"]) == (72, 8, True)
-    assert len(year["spans"]) == 53
+    assert (week["loans"], week["returns"], week["is_weekly"]) == ("2", "1", False)
+    assert (year["loans"], year["returns"], year["is_weekly"]) == ("72", "8", True)
+    assert {(span.last - span.first).days for span in year["spans"]} == {6}
+    assert len(year["spans"]) == 52
     assert [span.loans for span in year["spans"] if span.loans] == [70, 2]
 
 
