@@ -51,7 +51,7 @@ def imported(desk, page):
 
 
 def sentence(response):
-    return re.search(r'class="import-sentence[^>]*>(.*?)</p>', response.content.decode(), re.DOTALL)[1]
+    return re.search(r'id="import-sentence"[^>]*>(.*?)</p>', response.content.decode(), re.DOTALL)[1]
 
 
 def wrong(response):

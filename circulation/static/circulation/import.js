@@ -52,3 +52,6 @@ if (progress) {
   };
   setTimeout(look, EVERY / 4);
 }
+
+// What one would do next is under the finger, when the page is there again.
+document.querySelector("[data-next]")?.focus();
