@@ -72,6 +72,8 @@ class Loan(models.Model):
             # GET /api/loans/?ordering=due_at and =lent_at; the second one also for the statistics
             models.Index(fields=["due_at", "id"], name="loan_by_due_date"),
             models.Index(fields=["lent_at", "id"], name="loan_by_date"),
+            # The returns of today and of each day, in the overview and the statistics
+            models.Index(fields=["returned_at"], name="loan_by_return", condition=Q(returned_at__isnull=False)),
             # GET /api/loans/?status=open and =overdue in each order: open loans stand together at the end of the
             # others, which would all be passed on the way to them
             models.Index(fields=["id"], name="open_loan", condition=Q(returned_at=None)),

@@ -35,12 +35,12 @@ def statistics(*, at: datetime, days: int = DAYS) -> dict[str, Any]:
     return {
         "as_of": at,
         "since": at - timedelta(days=days),
-        "days": _days(since, at - timedelta(days=days)),
-        "top_titles": _most(recent, "loans"),
-        "longest_lines": _most(Reservation.objects.filter(status=Reservation.Status.WAITING), "waiting"),
+        "days": day_by_day(since, at - timedelta(days=days)),
+        "top_titles": most(recent, "loans"),
+        "longest_lines": most(Reservation.objects.filter(status=Reservation.Status.WAITING), "waiting"),
         "titles": Book.objects.held().count(),
         "copies": copies,
-        **_standing(at),
+        **standing(at),
         "turnover": round(loans / copies, 3) if copies else 0.0,
     }
 
@@ -67,7 +67,7 @@ def count_days(*, at: datetime) -> None:
     )
     if at - midnight < AFTERWARDS:
         yesterday = DayFigures.objects.filter(day=today - timedelta(days=1), open_loans=None)
-        yesterday.update(**_standing(midnight))
+        yesterday.update(**standing(midnight))
 
 
 def _first_day(today: date) -> date:
@@ -76,7 +76,7 @@ def _first_day(today: date) -> date:
     return timezone.localdate(first) if first else today
 
 
-def _standing(at: datetime) -> dict[str, int]:
+def standing(at: datetime) -> dict[str, int]:
     return {
         "open_loans": Loan.objects.active().count(),
         "overdue": Loan.objects.overdue(at).count(),
@@ -85,7 +85,7 @@ def _standing(at: datetime) -> dict[str, int]:
     }
 
 
-def _days(since: datetime, from_: datetime) -> list[dict[str, Any]]:
+def day_by_day(since: datetime, from_: datetime) -> list[dict[str, Any]]:
     """The days on which something happened: counted now from the first moment on, before it as they were kept."""
     lent, returned = _by_day("lent_at", since), _by_day("returned_at", since)
     kept = {row.day: row for row in DayFigures.objects.filter(day__gte=timezone.localdate(from_))}
@@ -104,11 +104,11 @@ def _days(since: datetime, from_: datetime) -> list[dict[str, Any]]:
     ]
 
 
-def _most(rows: QuerySet[Any], name: str) -> list[dict[str, Any]]:
+def most(rows: QuerySet[Any], name: str) -> list[dict[str, Any]]:
     """The titles of most of these rows, and how many there are of each. Only theirs are looked up."""
-    most = dict(rows.values_list("book_id").annotate(n=Count("pk")).order_by("-n", "book_id")[:TOP])
-    titles = dict(Book.objects.filter(pk__in=most).values_list("pk", "title"))
-    return [{"book_id": book_id, "title": titles[book_id], name: n} for book_id, n in most.items()]
+    found = dict(rows.values_list("book_id").annotate(n=Count("pk")).order_by("-n", "book_id")[:TOP])
+    titles = dict(Book.objects.filter(pk__in=found).values_list("pk", "title"))
+    return [{"book_id": book_id, "title": titles[book_id], name: n} for book_id, n in found.items()]
 
 
 def _by_day(field: str, since: datetime) -> dict[date, int]:

@@ -53,6 +53,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_ICON": _symbol,
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _symbol}],
     "SITE_URL": None,
+    "DASHBOARD_CALLBACK": "config.overview.overview",
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "COLORS": {"primary": TEAL},
@@ -67,6 +68,12 @@ UNFOLD: dict[str, Any] = {
                     _list(_("Members"), "group", "library.member"),
                     _list(_("Loans"), "event_upcoming", "circulation.loan"),
                     _list(_("Reservations"), "format_list_numbered", "reservations.reservation"),
+                    {
+                        "title": _("Import"),
+                        "icon": "upload_file",
+                        "link": reverse_lazy("import"),
+                        "permission": _may("circulation.change_job"),
+                    },
                 ],
             },
             {

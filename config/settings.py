@@ -315,7 +315,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "max_retries": 0,  # by whoever wakes; workers go on trying
 }
 # How long what was read may be reused, in seconds. Every change drops it sooner, but for the statistics.
-CACHE_TTL = {"availability": 86_400, "book": 300, "book_list": 60, "statistics": 60}
+CACHE_TTL = {"availability": 86_400, "book": 300, "book_list": 60, "statistics": 60, "overview": 60, "holdings": 3600}
 
 # --- What is done without being asked -------------------------------------------------------------------
 

@@ -33,6 +33,7 @@ urlpatterns: list[Any] = [
     path("", include("integrations.daia.urls")),
     path("", include("integrations.live.urls")),
     path("", RedirectView.as_view(url="/api/docs/")),
+    path("admin/", include("circulation.jobs.pages.urls")),
     path("admin/", admin.site.urls),
     path("health", health.everything),
     path("health/live", health.live),

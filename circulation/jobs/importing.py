@@ -30,6 +30,7 @@ from circulation.jobs import store
 from circulation.jobs.lease import Lease
 from circulation.jobs.models import Job, JobFile
 from circulation.jobs.scratch import scratch
+from circulation.jobs.telling import Reasons, first_rows
 from events.operations import rehearsing, together
 
 IMPORTABLE = {Job.Kind.IMPORT_BOOKS: BOOKS, Job.Kind.IMPORT_MEMBERS: MEMBERS}
@@ -112,12 +113,14 @@ class _Course:
             self._note(*(f"{self.names[number]}: {note}" for note in notes))
         written = BytesIO()
         rows = Mendable(written, file.reader, source=kind.source, count=place.written, names=place.names)
+        reasons = Reasons(self.names[number])
 
         def tell(told: Told) -> None:
             text = told.reason if isinstance(told, Refused) else told.text
             self._note(f"{self.names[number]}:{told.line}: {text}")
             if isinstance(told, Refused):
                 rows.add(told)
+                reasons.add(told)
 
         report = Report(tell, Counter(place.counts))
         lines = dict(self._known_lines(number)) if place.items else {}
@@ -132,6 +135,7 @@ class _Course:
             self._keep_refused(number, ENDINGS.get(file.reader, ".json"), written.getvalue())
             written.seek(0)
             written.truncate()
+            self._keep_reasons(number, reasons.taken())
             if not place.is_over:
                 self._keep_lines(number, b"".join(_LINE.pack(*line) for line in _newest(lines, len(lines) - known)))
             known = len(lines)
@@ -191,6 +195,10 @@ class _Course:
             name = f"{PurePath(self.names[number]).stem[:200]}-refused{ending}"
             self._append(JobFile.Role.REFUSED, number, name, data)
 
+    def _keep_reasons(self, number: int, data: bytes) -> None:
+        if data:
+            self._append(JobFile.Role.REASONS, number, "", data)
+
     def _keep_lines(self, number: int, data: bytes) -> None:
         if data:
             self._append(JobFile.Role.LINES, number, "", data)
@@ -216,7 +224,7 @@ class _Rehearsal(_Course):
         job.checkpoint = {}
         super().__init__(job, lease, files)
         self._directory = directory
-        self.refused: dict[int, tuple[str, Path]] = {}
+        self.files: dict[tuple[JobFile.Role, int], tuple[str, Path]] = {}
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -229,7 +237,7 @@ class _Rehearsal(_Course):
         """Nobody goes on with a rehearsal."""
 
     def _append(self, role: JobFile.Role, number: int, name: str, data: bytes) -> None:
-        _, path = self.refused.setdefault(number, (name, self._directory / f"{number}"))
+        _, path = self.files.setdefault((role, number), (name, self._directory / f"{role.value}-{number}"))
         with path.open("ab") as file:
             file.write(data)
 
@@ -264,12 +272,14 @@ def _rehearse(job: Job, lease: Lease, files: list[Ready]) -> None:
     with scratch() as directory:
         course = _Rehearsal(job, lease, files, directory)
         with rehearsing():
+            preview = first_rows(files, course.names)
             for number in range(len(files)):
                 course.take_in(number)
         told = course.told()
         told["message"] += "\nThis was a rehearsal: nothing was changed."
         with transaction.atomic(durable=True):
-            for number, (name, path) in course.refused.items():
+            store.keep(job, JobFile.Role.PREVIEW, 0, "", BytesIO(preview))
+            for (role, number), (name, path) in course.files.items():
                 with path.open("rb") as content:
-                    store.keep(job, JobFile.Role.REFUSED, number, name, content)
+                    store.keep(job, role, number, name, content)
             lease.end(Job.State.DONE, **told)

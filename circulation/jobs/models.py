@@ -95,6 +95,8 @@ class JobFile(models.Model):
         SOURCE = "source", "To import"
         RESULT = "result", "Exported"
         REFUSED = "refused", "Refused rows"
+        REASONS = "reasons", "Why rows were refused"
+        PREVIEW = "preview", "The first rows, as a rehearsal understood them"
         LINES = "lines", "Where what stands that was taken in"  # see circulation/jobs/importing.py
 
     job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="files", db_index=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -59,12 +60,53 @@ def ask_for_import(
         source = source_said(source) if source else ""
     except ValueError as problem:
         raise Unusable("source", str(problem)) from problem
-    options = {"source": source, "map": list(columns), "dry_run": dry_run}
+    digests = [_digest(file.content) for file in files]
+    options = {"source": source, "map": list(columns), "dry_run": dry_run, "digests": digests}
     job = _queued(kind, options, asked_by, caller)
     for number, file in enumerate(files):
         file.content.seek(0)  # tried again, it is read again
         store.keep(job, JobFile.Role.SOURCE, number, file.name, file.content)
     return job
+
+
+@operation
+def import_rehearsed(*, job_id: int, within: QuerySet[Job], asked_by: User | None, caller: str) -> Job:
+    """The import that a job rehearsed, of the same files, which go over to it. Asked for again, it is the same one.
+
+    Raises JobNotFound for none of those `within`, and InvalidTransition for what was not rehearsed to its end.
+    """
+    rehearsal = within.filter(pk=job_id).select_for_update(of=("self",), no_key=True).first()
+    if rehearsal is None:
+        raise JobNotFound(job_id)
+    if (job := import_after(rehearsal)) is not None:
+        return job
+    if not rehearsal.options.get("dry_run") or rehearsal.state != Job.State.DONE:
+        raise InvalidTransition(f"Job {job_id} is no rehearsal that came to its end.", state=rehearsal.state)
+    options = rehearsal.options | {"dry_run": False, "rehearsed": job_id}
+    job = _queued(Job.Kind(rehearsal.kind), options, asked_by, caller)
+    rehearsal.files.filter(role=JobFile.Role.SOURCE).update(job=job)
+    return job
+
+
+def import_after(rehearsal: Job) -> Job | None:
+    """The import that was asked for after this rehearsal, if it was."""
+    return Job.objects.filter(options__rehearsed=rehearsal.pk).first()
+
+
+def import_of_the_same(job: Job) -> Job | None:
+    """The last import of the very same files that came to its end before, as long as jobs are kept."""
+    if not (digests := job.options.get("digests")):
+        return None
+    same = Job.objects.filter(kind=job.kind, state=Job.State.DONE, pk__lt=job.pk).select_related("asked_by")
+    return same.filter(options__digests=digests, options__dry_run=False).order_by("-pk").first()
+
+
+def _digest(content: BinaryIO) -> str:
+    content.seek(0)
+    digest = hashlib.sha256()
+    while data := content.read(store.CHUNK):
+        digest.update(data)
+    return digest.hexdigest()
 
 
 @operation

@@ -128,6 +128,16 @@ def read_from_cache(kind: str, result: str, count: int) -> None:
     CACHE_READS.labels(kind, result).inc(count)
 
 
+def cache_reads(kind: str) -> dict[str, int]:
+    """What was looked for of a kind since this server began, by result, in all of its processes."""
+    found: dict[str, int] = {}
+    for metric in _counted().collect():
+        for sample in metric.samples:
+            if sample.name == "circdesk_cache_reads_total" and sample.labels["kind"] == kind:
+                found[sample.labels["result"]] = int(sample.value)
+    return found
+
+
 def look() -> None:
     """How many connections this process has, and what it logged. One thread is enough for that; the others go on."""
     global _next_look
@@ -159,6 +169,17 @@ class _Counted(Collector):
         return COUNTED.collect()
 
 
+def _counted() -> CollectorRegistry:
+    """What the processes of this server counted."""
+    registry = CollectorRegistry()
+    if PLACES is None:
+        registry.register(_Counted())
+    else:
+        PLACES.forget_the_dead()
+        MultiProcessCollector(registry, str(PLACES.directory))  # type: ignore[no-untyped-call]
+    return registry
+
+
 def metrics(request: HttpRequest) -> HttpResponse:
     """Everything, in the format that was asked for. Always 200: what cannot be known is left out."""
     if not _may_read(request):
@@ -169,12 +190,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
             headers={"WWW-Authenticate": "Bearer"},
         )
     look()
-    registry = CollectorRegistry()
-    if PLACES is None:
-        registry.register(_Counted())
-    else:
-        PLACES.forget_the_dead()
-        MultiProcessCollector(registry, str(PLACES.directory))  # type: ignore[no-untyped-call]
+    registry = _counted()
     registry.register(Figures())
     try:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
