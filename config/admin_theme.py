@@ -26,6 +26,10 @@ def _list(title: Any, icon: str, model: str) -> dict[str, Any]:
     }
 
 
+def _page(title: Any, icon: str, name: str, permission: str) -> dict[str, Any]:
+    return {"title": title, "icon": icon, "link": reverse_lazy(name), "permission": _may(permission)}
+
+
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Circdesk",
     "SITE_HEADER": "Circdesk",
@@ -39,6 +43,8 @@ UNFOLD: dict[str, Any] = {
             {
                 "items": [
                     {"title": _("Overview"), "icon": "monitoring", "link": reverse_lazy("admin:index")},
+                    _page(_("Hold shelf"), "bookmarks", "pages:hold_shelf", "reservations.view_reservation"),
+                    _page(_("Overdue"), "alarm", "overdue:list", "circulation.view_loan"),
                     _list(_("Titles"), "menu_book", "library.book"),
                     _list(_("Copies"), "barcode", "library.copy"),
                     _list(_("Members"), "group", "library.member"),
