@@ -9,7 +9,11 @@ from django.contrib import admin
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from circulation import members
 from circulation.copies_admin import CopyAdmin
@@ -95,13 +99,23 @@ class MemberAdmin(OperationAdmin):
     fieldsets: ClassVar[Any] = [
         (None, {"fields": ["card_number", "first_name", "last_name", "email"]}),
         ("Membership", {"fields": ["category", "branch", "expires_on", "blocked_reason"]}),
-        ("Account", {"fields": ["user", "origin"]}),
+        ("Account", {"fields": ["user", "origin", "at_a_glance"]}),
     ]
     add_fieldsets: ClassVar[Any] = [*fieldsets[:2], ("Account", {"fields": ["user"]})]
-    readonly_fields = ["origin"]
+    readonly_fields = ["origin", "at_a_glance"]
     autocomplete_fields = ["user"]
 
-    list_display = ["card_number", "name", "email", "category", "branch", "expires_on", "may_borrow", "on_loan"]
+    list_display = [
+        "card_number",
+        "name",
+        "email",
+        "category",
+        "branch",
+        "expires_on",
+        "may_borrow",
+        "on_loan",
+        "at_a_glance",
+    ]
     list_display_links = ["card_number", "name"]
     list_filter = [StandingFilter, "category", "branch"]
     list_select_related = ["category", "branch"]
@@ -149,6 +163,11 @@ class MemberAdmin(OperationAdmin):
     def on_loan(self, member: Any) -> int:
         count: int = member.loan_count
         return count
+
+    @admin.display(description=_("At a glance"))
+    def at_a_glance(self, member: Member) -> str:
+        url = reverse("pages:member", args=[member.pk])
+        return format_html('<a href="{}">{}</a>', url, gettext("Loans and places"))
 
     @admin.display(description="Imported from")
     def origin(self, member: Member) -> str:

@@ -56,7 +56,7 @@ def _may_change(request: HttpRequest) -> bool:
 def _done(request: HttpRequest, branch: Branch) -> HttpResponse:
     action, _sep, number = request.POST.get("do", "").partition(":")
     do = ACTIONS.get(action)
-    if do is None or not number.isdecimal() or not _may_change(request):
+    if do is None or not number.isdecimal() or len(number) > 18 or not _may_change(request):
         messages.error(request, _("Nothing was done."))
     else:
         attempt(request, lambda: do(int(number), branch))

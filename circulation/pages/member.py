@@ -61,13 +61,23 @@ def _done(request: HttpRequest, member: Member) -> HttpResponse:
     action, _sep, number = request.POST.get("do", "").partition(":")
     reason = " ".join(request.POST.get("reason", "").split())[:REASON_LENGTH]
     do = ACTIONS.get(action)
-    if do is None or not _may_change(request) or (number and not number.isdecimal()):
+    if do is None or not _may_change(request) or not _is_theirs(member, action, number):
         messages.error(request, _("Nothing was done."))
     elif action == "block" and not reason:
         messages.error(request, _("Say why: to block somebody needs a reason."))
     else:
         attempt(request, lambda: do(member, int(number or 0), reason))
     return HttpResponseRedirect(reverse("pages:member", args=[member.pk]))
+
+
+def _is_theirs(member: Member, action: str, number: str) -> bool:
+    """Whether what is to be changed belongs to the member whose page this is."""
+    if action in ("block", "unblock"):
+        return not number
+    if not number.isdecimal() or len(number) > 18:
+        return False
+    rows: Any = Reservation.objects if action == "cancel" else Loan.objects
+    return bool(rows.filter(pk=int(number), member=member).exists())
 
 
 def _block(member: Member, number: int, reason: str) -> str:

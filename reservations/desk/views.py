@@ -91,7 +91,7 @@ def _changed(request: HttpRequest, book: Book) -> HttpResponse:
     here = reverse("line:line", args=[book.pk])
     action, _sep, number = request.POST.get("do", "").partition(":")
     reason = " ".join(request.POST.get("reason", "").split())[:REASON_LENGTH]
-    row = Reservation.objects.filter(book=book, pk=int(number)).first() if number.isdecimal() else None
+    row = Reservation.objects.filter(book=book, pk=int(number)).first() if _is_number(number) else None
     if row is None or not _may_change(request):
         messages.error(request, _("Nothing was done."))
         return HttpResponseRedirect(here)
@@ -109,9 +109,9 @@ def _changed(request: HttpRequest, book: Book) -> HttpResponse:
 def _move(request: HttpRequest, row: Reservation, action: str, reason: str) -> None:
     now = Reservation.objects.with_position().get(pk=row.pk).position or 0
     asked = request.POST.get(f"place-{row.pk}", "")
-    place = {"up": now - 1, "down": now + 1, "top": 1}.get(action, int(asked) if asked.isdecimal() else 0)
+    place = {"up": now - 1, "down": now + 1, "top": 1}.get(action, int(asked) if _is_number(asked) else 0)
     version = request.POST.get("version", "")
-    if place < 1 or not version.isdecimal():
+    if place < 1 or not _is_number(version):
         messages.error(request, _("There is no such place in the line."))
         return
 
@@ -149,3 +149,7 @@ def _resume(row: Reservation, reason: str) -> str:
 
 
 STEPS: dict[str, Callable[[Reservation, str], str]] = {"cancel": _cancel, "suspend": _suspend, "resume": _resume}
+
+
+def _is_number(text: str) -> bool:
+    return text.isdecimal() and len(text) <= 18

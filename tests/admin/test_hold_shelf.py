@@ -135,11 +135,11 @@ def test_the_hold_shelf_takes_as_many_queries_for_much_as_for_little(desk, djang
 
     north = BranchFactory(name="North")
     stock()
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(11):
         desk.open(PAGE, branch=north.pk)
     for _ in range(5):
         stock()
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(11):
         desk.open(PAGE, branch=north.pk)
 
 
