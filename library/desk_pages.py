@@ -24,12 +24,12 @@ def for_staff_who_may(permission: str) -> Callable[[View], View]:
     def wrap(view: View) -> View:
         @wraps(view)
         def page(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            if not request.user.has_perm(permission):  # type: ignore[union-attr]  # admin_view let them in
+            if not request.user.has_perm(permission):
                 raise PermissionDenied
             with acting(request.user.pk):
                 return view(request, *args, **kwargs)
 
-        return admin.site.admin_view(page)  # type: ignore[no-any-return,type-var]  # the site of the desk
+        return admin.site.admin_view(page)
 
     return wrap
 

@@ -136,7 +136,8 @@ def give(
 ) -> None:
     """Put a free copy on the hold shelf for a waiting member, or send it to the branch where they collect it.
 
-    Unless it is in somebody's hand, it has to be fetched from where it stands first. It stays on the shelf for as long as their policy says, and then until that branch closes, unless told until when.
+    Unless it is in somebody's hand, it has to be fetched from where it stands first. It stays on the shelf for as long
+    as their policy says, and then until that branch closes, unless told until when.
     """
     if (stands_at or copy.branch_id) != reservation.branch_id:
         reservation.copy, reservation.shelf_until = copy, until or reservation.shelf_until

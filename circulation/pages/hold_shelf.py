@@ -50,7 +50,7 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 def _may_change(request: HttpRequest) -> bool:
-    return is_ours(Event.Kind.HOLD) and request.user.has_perm("reservations.change_reservation")  # type: ignore[union-attr]
+    return is_ours(Event.Kind.HOLD) and request.user.has_perm("reservations.change_reservation")
 
 
 def _done(request: HttpRequest, branch: Branch) -> HttpResponse:

@@ -54,7 +54,7 @@ def page(request: HttpRequest, member_id: int) -> HttpResponse:
 
 
 def _may_change(request: HttpRequest) -> bool:
-    return is_ours(Event.Kind.CHECKOUT) and request.user.has_perm("library.change_member")  # type: ignore[union-attr]
+    return is_ours(Event.Kind.CHECKOUT) and request.user.has_perm("library.change_member")
 
 
 def _done(request: HttpRequest, member: Member) -> HttpResponse:

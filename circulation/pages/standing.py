@@ -31,7 +31,7 @@ class Ended:
 
 
 def to_pull(branch: Branch) -> list[Reservation]:
-    """Copies of this branch that were given to somebody and still have to be fetched, as one walks along the shelves."""
+    """Copies of this branch that were given to somebody and must still be fetched, as one walks along the shelves."""
     given = Reservation.objects.filter(status__in=[Status.WAITING, Status.READY], copy__isnull=False, to_pull=True)
     return _rows(given.filter(copy__branch=branch).order_by("book__category", "book__title_folded", "pk"))
 
@@ -56,7 +56,8 @@ def ended(branch: Branch, at: datetime) -> list[Ended]:
     """Holds that ended in the last days without being collected. What their copies are now tells where they go."""
     since = at - timedelta(days=ENDED_DAYS)
     told = Event.objects.filter(kind=Event.Kind.EXPIRE, occurred_at__gte=since, copy_id__isnull=False)
-    copy_of = dict(told.order_by("-occurred_at", "-id").values_list("reservation_id", "copy_id")[: SHOWN * 5])
+    last = told.order_by("-occurred_at", "-id").values_list("reservation_id", "copy_id")[: SHOWN * 5]
+    copy_of = {reservation: copy for reservation, copy in last if reservation is not None and copy is not None}
     if not copy_of:
         return []
     rows = Reservation.objects.filter(pk__in=copy_of, branch=branch).select_related("book", "member")
@@ -82,7 +83,9 @@ def on_the_way(branch: Branch, at: datetime) -> list[Copy]:
     """What was sent here and has not arrived. Asked of the events, for copies are in no order of their states."""
     sent = Event.objects.filter(kind=Event.Kind.TRANSIT, occurred_at__gte=at - ON_THE_ROAD, payload__branch=branch.name)
     ids = set(sent.order_by("-occurred_at", "-id").values_list("copy_id", flat=True)[: SHOWN * 10])
-    copies = Copy.objects.filter(pk__in=ids, status=Copy.Status.IN_TRANSIT).select_related("book", "branch")
+    copies = Copy.objects.filter(pk__in=[pk for pk in ids if pk], status=Copy.Status.IN_TRANSIT).select_related(
+        "book", "branch"
+    )
     bound = {copy.pk: copy for copy in copies.order_by("pk")}
     waits = _waits_for(bound)
     here = [copy for copy in bound.values() if waits.get(copy.pk, copy.branch_id) == branch.pk]

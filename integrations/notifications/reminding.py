@@ -1,4 +1,4 @@
-"""Overdue notices that staff ask for, for many loans at once: rows that the workers send, at most one a day of a loan."""
+"""Overdue notices that staff ask for, for many loans at once: rows that workers send, at most one a day of a loan."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def line(request: HttpRequest, book_id: int) -> HttpResponse:
 
 
 def _may_change(request: HttpRequest) -> bool:
-    return is_ours(Event.Kind.REORDER) and request.user.has_perm("reservations.change_reservation")  # type: ignore[union-attr]
+    return is_ours(Event.Kind.REORDER) and request.user.has_perm("reservations.change_reservation")
 
 
 def _counted(rows: list[Reservation]) -> list[tuple[Reservation, int]]:

@@ -102,7 +102,7 @@ def _last_notices(loans: Sequence[Loan]) -> dict[int, Notice]:
 
 
 def _may_remind(request: HttpRequest) -> bool:
-    return is_ours(Event.Kind.CHECKOUT) and request.user.has_perm("circulation.change_loan")  # type: ignore[union-attr]
+    return is_ours(Event.Kind.CHECKOUT) and request.user.has_perm("circulation.change_loan")
 
 
 def _remind(request: HttpRequest, asked: Asked, now: datetime) -> None:
