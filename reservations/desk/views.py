@@ -57,6 +57,7 @@ def line(request: HttpRequest, book_id: int) -> HttpResponse:
         reason=request.session.get(REASON, ""),
         reason_length=REASON_LENGTH,
         focus=request.GET.get("focus", ""),
+        changed=request.GET.get("focus", "").partition(":")[2],
     )
 
 
@@ -103,7 +104,8 @@ def _changed(request: HttpRequest, book: Book) -> HttpResponse:
             messages.error(request, _("Say why: a move in the line needs a reason."))
     elif action in STEPS:
         attempt(request, lambda: STEPS[action](row, reason))
-    return HttpResponseRedirect(f"{here}?{urlencode({'focus': f'{action}:{row.pk}'})}#place-{row.pk}")
+    # Not with a fragment: browsers would not put the focus on the button then.
+    return HttpResponseRedirect(f"{here}?{urlencode({'focus': f'{action}:{row.pk}'})}")
 
 
 def _move(request: HttpRequest, row: Reservation, action: str, reason: str) -> None:
