@@ -160,14 +160,15 @@ class MemberAdmin(OperationAdmin):
         return not member.blocked_reason and not member.has_expired(timezone.localdate())
 
     @admin.display(description="On loan")
-    def on_loan(self, member: Any) -> int:
-        count: int = member.loan_count
-        return count
+    def on_loan(self, member: Any) -> str:
+        url = reverse("pages:member", args=[member.pk])
+        told = gettext("%(count)s on loan to %(name)s") % {"count": member.loan_count, "name": member.name}
+        return format_html('<a href="{}" class="underline" aria-label="{}">{}</a>', url, told, member.loan_count)
 
     @admin.display(description=_("At a glance"))
     def at_a_glance(self, member: Member) -> str:
         url = reverse("pages:member", args=[member.pk])
-        return format_html('<a href="{}">{}</a>', url, gettext("Loans and places"))
+        return format_html('<a href="{}" class="underline">{}</a>', url, gettext("Loans and places"))
 
     @admin.display(description="Imported from")
     def origin(self, member: Member) -> str:
