@@ -105,17 +105,7 @@ class MemberAdmin(OperationAdmin):
     readonly_fields = ["origin", "at_a_glance"]
     autocomplete_fields = ["user"]
 
-    list_display = [
-        "card_number",
-        "name",
-        "email",
-        "category",
-        "branch",
-        "expires_on",
-        "may_borrow",
-        "on_loan",
-        "at_a_glance",
-    ]
+    list_display = ["card_number", "name", "email", "category", "branch", "expires_on", "may_borrow", "on_loan"]
     list_display_links = ["card_number", "name"]
     list_filter = [StandingFilter, "category", "branch"]
     list_select_related = ["category", "branch"]
