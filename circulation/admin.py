@@ -9,7 +9,9 @@ from django.contrib import admin
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -99,10 +101,10 @@ class MemberAdmin(OperationAdmin):
     fieldsets: ClassVar[Any] = [
         (None, {"fields": ["card_number", "first_name", "last_name", "email"]}),
         (_("Membership"), {"fields": ["category", "branch", "expires_on", "blocked_reason"]}),
-        (_("Account"), {"fields": ["user", "origin"]}),
+        (_("Account"), {"fields": ["user", "origin", "at_a_glance"]}),
     ]
     add_fieldsets: ClassVar[Any] = [*fieldsets[:2], (_("Account"), {"fields": ["user"]})]
-    readonly_fields = ["origin"]
+    readonly_fields = ["origin", "at_a_glance"]
     autocomplete_fields = ["user"]
 
     list_display = ["card_number", "name", "email", "category", "branch", "expires_on", "may_borrow", "on_loan"]
@@ -150,9 +152,15 @@ class MemberAdmin(OperationAdmin):
         return not member.blocked_reason and not member.has_expired(timezone.localdate())
 
     @admin.display(description=_("On loan"))
-    def on_loan(self, member: Any) -> int:
-        count: int = member.loan_count
-        return count
+    def on_loan(self, member: Any) -> str:
+        url = reverse("pages:member", args=[member.pk])
+        told = gettext("%(count)s on loan to %(name)s") % {"count": member.loan_count, "name": member.name}
+        return format_html('<a href="{}" class="underline" aria-label="{}">{}</a>', url, told, member.loan_count)
+
+    @admin.display(description=_("At a glance"))
+    def at_a_glance(self, member: Member) -> str:
+        url = reverse("pages:member", args=[member.pk])
+        return format_html('<a href="{}" class="underline">{}</a>', url, gettext("Loans and places"))
 
     @admin.display(description=_("Imported from"))
     def origin(self, member: Member) -> str:

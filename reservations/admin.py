@@ -8,18 +8,18 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin
 from django.db import connection
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import Count, JSONField, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce, JSONObject
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.text import Truncator
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from events.admin import ReadOnly, ReadOnlyInline
-from library import cache, isbn, search
+from library import cache, glance, isbn, search
 from library.admin import OperationAdmin, OperationForm, concerning, titles_like
 from library.models import Book, Branch, Copy
 from library.services import BOOK_FIELDS, add_title, main_branch
@@ -140,8 +140,13 @@ class LanguageFilter(ValueFilter):
 
 class CopyInline(ReadOnlyInline):
     model = Copy
-    fields = ["branch", "status", "holder", "due_at"]
+    fields = ["branch", "state", "holder", "due_at"]
+    readonly_fields = ["state"]
     ordering = ["pk"]
+
+    @admin.display(description=_("State"))
+    def state(self, copy: Copy) -> str:
+        return glance.badge(copy.status, copy.get_status_display())
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).select_related("branch", "holder")
@@ -162,8 +167,17 @@ class LineInline(ReadOnlyInline):
         return reservation.position
 
 
+def _here(book: Any) -> int:
+    """How many copies the library has of a title, of a row with `copies_at`."""
+    count: int = book.copies_at.get("here", 0)
+    return count
+
+
 @admin.register(Book)
 class BookAdmin(OperationAdmin):
+    class Media:
+        css: ClassVar[Any] = {"all": ["library/desk.css"]}
+
     operated_at = "admin"
     form = BookForm
     add_form = NewBookForm
@@ -178,17 +192,18 @@ class BookAdmin(OperationAdmin):
     readonly_fields = ["numbers", "withdrawn_at", "origin"]
     inlines = [CopyInline, LineInline]
 
-    list_display = ["title", "writers", "category", "publisher", "copies", "available", "in_circulation"]
+    list_display = ["title", "writers", "category", "publisher", "copies", "whereabouts", "in_circulation"]
     list_filter = [HeldFilter, CategoryFilter, LanguageFilter]
     search_fields = ["title", "authors", "isbn"]  # see find
     search_help_text = _("Words of title and author, an ISBN, or a number")
     actions = ["take_out_of_circulation", "put_back_in_circulation", "withdraw"]
 
     def annotations(self) -> dict[str, Any]:
-        copies = Copy.objects.filter(book=OuterRef("pk")).order_by().values("book").annotate(n=Count("pk"))
-        here = copies.exclude(status__in=NOT_HERE).values("n")
-        available = copies.filter(status=Copy.Status.AVAILABLE).values("n")
-        return {"copies_here": Coalesce(Subquery(here), 0), "copies_available": Coalesce(Subquery(available), 0)}
+        copies = Copy.objects.filter(book=OuterRef("pk")).order_by().values("book")
+        numbers = {name: Count("pk", filter=Q(status__in=states)) for name, (_label, states) in glance.PARTS.items()}
+        here = Count("pk", filter=~Q(status__in=NOT_HERE))
+        counted = copies.annotate(numbers=JSONObject(here=here, **numbers)).values("numbers")
+        return {"copies_at": Coalesce(Subquery(counted), Value({}, JSONField()))}
 
     def find(self, rows: QuerySet[Any], text: str) -> QuerySet[Any]:
         try:
@@ -225,24 +240,28 @@ class BookAdmin(OperationAdmin):
 
     @admin.display(description=_("Copies"))
     def copies(self, book: Any) -> int:
-        count: int = book.copies_here
-        return count
+        return _here(book)
 
-    @admin.display(description=_("Available"))
-    def available(self, book: Any) -> int:
-        count: int = book.copies_available
-        return count
+    @admin.display(description=_("Where they are"))
+    def whereabouts(self, book: Any) -> str:
+        return glance.bar(book.copies_at)
 
     @admin.display(description=_("Copies"))
     def numbers(self, book: Any) -> str:
         copies = reverse("admin:library_copy_changelist")
         more = reverse("admin:library_copy_add")
-        return format_html(
-            '{} · <a href="{}?book__id__exact={}">{}</a> · <a href="{}?book={}">{}</a>',
-            gettext("%(here)s in the library, %(available)s available")
-            % {"here": book.copies_here, "available": book.copies_available},
-            copies, book.pk, gettext("All copies"), more, book.pk, gettext("Add copies"),
-        )  # fmt: skip
+        links = [
+            (f"{copies}?book__id__exact={book.pk}", gettext("All copies")),
+            (f"{more}?book={book.pk}", gettext("Add copies")),
+            (reverse("line:line", args=[book.pk]), gettext("The line")),
+            (f"{reverse('admin:events_event_changelist')}?book_id={book.pk}", gettext("What happened")),
+        ]
+        shown = gettext("%(here)s in the library, %(available)s available") % {
+            "here": _here(book),
+            "available": book.copies_at.get("available", 0),
+        }
+        linked = format_html_join(" · ", '<a href="{}" class="glance-link">{}</a>', links)
+        return format_html("{}<br>{}<br>{}", shown, glance.bar(book.copies_at), linked)
 
     @admin.display(description=_("Imported from"))
     def origin(self, book: Book) -> str:
@@ -284,7 +303,7 @@ class BookAdmin(OperationAdmin):
 
 @admin.register(Reservation)
 class ReservationAdmin(ReadOnly, OperationAdmin):
-    list_display = ["id", "book", "member", "status", "placed_at", "priority", "copy", "shelf_until", "branch"]
+    list_display = ["id", "book", "member", "status", "placed_at", "priority", "copy", "shelf_until", "branch", "line"]
     list_display_links = ["id", "book"]
     list_filter = ["status", "branch"]
     list_select_related = ["book", "member", "copy", "branch"]
@@ -302,6 +321,10 @@ class ReservationAdmin(ReadOnly, OperationAdmin):
 
     def event_filter(self, row: Any) -> dict[str, Any]:
         return {"book_id": row.book_id, "reservation_id": row.pk}
+
+    @admin.display(description=_("Line"))
+    def line(self, reservation: Reservation) -> str:
+        return format_html('<a href="{}">{}</a>', reverse("line:line", args=[reservation.book_id]), gettext("The line"))
 
     @admin.display(description=_("Place"))
     def position(self, reservation: Reservation) -> int | None:

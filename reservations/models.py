@@ -112,6 +112,12 @@ class Reservation(models.Model):
         Copy, on_delete=models.PROTECT, null=True, blank=True, related_name="reservations", db_index=False
     )
     shelf_until = models.DateTimeField(null=True, blank=True, help_text="Until when the copy stays set aside.")
+    to_pull = models.BooleanField(
+        default=False,
+        db_default=False,
+        editable=False,
+        help_text="Its copy was given while it stood on a shelf, and nobody has fetched it from there yet.",
+    )
     needed_by = models.DateTimeField(null=True, blank=True, help_text="Of no use to the member after this moment.")
     branch = models.ForeignKey(Branch, on_delete=models.PROTECT, related_name="reservations", db_index=False)
     closed_at = models.DateTimeField(null=True, blank=True)
@@ -167,7 +173,13 @@ class Reservation(models.Model):
         return f"{self.book} for {self.member or 'a former member'}"
 
     def move(
-        self, to: Reservation.Status, *, at: datetime, copy: Copy | None = None, shelf_until: datetime | None = None
+        self,
+        to: Reservation.Status,
+        *,
+        at: datetime,
+        copy: Copy | None = None,
+        shelf_until: datetime | None = None,
+        to_pull: bool = False,
     ) -> None:
         """Change the state under the book's lock.
 
@@ -182,9 +194,9 @@ class Reservation(models.Model):
                 f"This reservation is {self.get_status_display().lower()} and cannot become {to.label.lower()}.",
                 status=self.status,
             )
-        self.status, self.copy, self.shelf_until = to, copy, shelf_until
+        self.status, self.copy, self.shelf_until, self.to_pull = to, copy, shelf_until, to_pull
         self.closed_at = at if to in self.CLOSED else None
-        self.save(update_fields=["status", "copy", "shelf_until", "closed_at"])
+        self.save(update_fields=["status", "copy", "shelf_until", "to_pull", "closed_at"])
 
     @property
     def position(self) -> int | None:

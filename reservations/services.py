@@ -252,6 +252,22 @@ def reorder(
 
 
 @operation
+def mark_pulled(*, reservation_id: int, at: datetime) -> Reservation:
+    """Note that the copy was fetched from where it stood. Nothing changes for anybody, so no event tells of it.
+
+    Raises ReservationClosed, and InvalidTransition when there is nothing to fetch.
+    """
+    _, reservation = lock_reservation(reservation_id)
+    if not reservation.is_live:
+        raise closed(reservation)
+    if not reservation.to_pull:
+        raise InvalidTransition("There is nothing to pull for this reservation.", status=reservation.status)
+    reservation.to_pull = False
+    reservation.save(update_fields=["to_pull"])
+    return reservation
+
+
+@operation
 def expire(*, book_id: int, at: datetime) -> list[Reservation]:
     """End what was not collected in time or is no longer needed, and serve the next in line. Returns those ended."""
     book = locks.lock_book(book_id)

@@ -61,7 +61,8 @@ def settle(book: Book, *, at: datetime, came_in: CameIn | None = None) -> list[R
             here = (copy for copy in copies if _stands_at(copy, came_in) == reservation.branch_id)
             copy = next(here, copies[0])
             copies.remove(copy)
-            give(reservation, copy, book=book, at=at, stands_at=_stands_at(copy, came_in))
+            came = came_in is not None and came_in.copy.pk == copy.pk
+            give(reservation, copy, book=book, at=at, stands_at=_stands_at(copy, came_in), in_hand=came)
             given.append(reservation)
         if len(served) < SETTLE_BATCH:
             break
@@ -99,7 +100,7 @@ def receive(book: Book, came_in: CameIn, *, at: datetime) -> Reservation | None:
     if reservation is None:
         lose_copy(copy, at=at)
         return take_in(book, came_in, at=at)
-    give(reservation, copy, book=book, at=at, stands_at=came_in.branch.pk)
+    give(reservation, copy, book=book, at=at, stands_at=came_in.branch.pk, in_hand=True)
     return reservation
 
 
@@ -131,14 +132,17 @@ def give(
     at: datetime,
     stands_at: int | None = None,
     until: datetime | None = None,
+    in_hand: bool = False,
 ) -> None:
     """Put a free copy on the hold shelf for a waiting member, or send it to the branch where they collect it.
 
-    It stays on the shelf for as long as their policy says, and then until that branch closes, unless told until when.
+    Unless it is in somebody's hand, it has to be fetched from where it stands first. It stays on the shelf for as long
+    as their policy says, and then until that branch closes, unless told until when.
     """
     if (stands_at or copy.branch_id) != reservation.branch_id:
         reservation.copy, reservation.shelf_until = copy, until or reservation.shelf_until
-        reservation.save(update_fields=["copy", "shelf_until"])
+        reservation.to_pull = not in_hand
+        reservation.save(update_fields=["copy", "shelf_until", "to_pull"])
         send(copy, reservation.branch, at=at, reservation=reservation)
         return
     member = reservation.member
@@ -148,7 +152,7 @@ def give(
         days = policy_for(member, book).shelf_days
         shelf_until = reservation.branch.closing_after(_shelved_at.get() or at, days=days)
     copy.move(Copy.Status.ON_HOLD_SHELF, holder=member)
-    reservation.move(Status.READY, at=at, copy=copy, shelf_until=shelf_until)
+    reservation.move(Status.READY, at=at, copy=copy, shelf_until=shelf_until, to_pull=not in_hand)
     record(told_of(Event.Kind.HOLD, reservation, at, copy_id=copy.pk, shelf_until=shelf_until.isoformat()))
 
 
@@ -189,8 +193,8 @@ def lose_copy(copy: Copy, *, at: datetime) -> None:
     for reservation in given:
         record(told_of(Event.Kind.RELEASE, reservation, at))
         reservation.copy = reservation.shelf_until = None
-        reservation.status = Status.WAITING
-        reservation.save(update_fields=["copy", "shelf_until", "status"])
+        reservation.status, reservation.to_pull = Status.WAITING, False
+        reservation.save(update_fields=["copy", "shelf_until", "status", "to_pull"])
 
 
 def _stands_at(copy: Copy, came_in: CameIn | None) -> int:

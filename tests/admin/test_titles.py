@@ -340,7 +340,7 @@ def test_the_list_counts_the_copies_that_are_there_and_those_on_the_shelf(desk):
 
     row = desk.open(LIST).context["cl"].result_list[0]
 
-    assert (row.copies_here, row.copies_available) == (4, 2)
+    assert (row.copies_at["here"], row.copies_at["available"]) == (4, 2)
 
 
 def test_a_title_is_chosen_by_typing_part_of_it(desk):
