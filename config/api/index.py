@@ -22,6 +22,8 @@ PLACES = {
     "checkout": "/api/circulation/checkout/",
     "return": "/api/circulation/return/",
     "renew": "/api/circulation/renew/",
+    "scan": "/api/circulation/scan/",
+    "undo": "/api/circulation/undo/",
     "batch": "/api/circulation/batch/",
     "events": "/api/circulation/events/",
     "statistics": "/api/statistics/",
