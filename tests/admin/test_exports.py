@@ -46,8 +46,8 @@ def test_a_file_has_the_columns_as_they_are_shown(desk):
 
     head, row = exported(desk, Book)
 
-    assert head == ["Title", "Authors", "Category", "Publisher", "Copies", "Available", "In circulation"]
-    assert row == ["Emma", "Jane Austen", "novel", "", "1", "0", "yes"]
+    assert head == ["Title", "Authors", "Category", "Publisher", "Copies", "Where they are", "In circulation"]
+    assert row == ["Emma", "Jane Austen", "novel", "", "1", "1 on loan", "yes"]
 
 
 def test_a_file_has_what_the_list_finds_in_its_order(desk, monkeypatch):
