@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
@@ -14,6 +15,11 @@ def _may(permission: str) -> Any:
         return request.user.has_perm(permission)
 
     return ask
+
+
+def _has_loans(request: HttpRequest) -> bool:
+    """Of two services, that of the admin lends nothing."""
+    return bool(settings.SERVICE == "all")
 
 
 def _list(title: Any, icon: str, model: str) -> dict[str, Any]:
@@ -39,6 +45,7 @@ UNFOLD: dict[str, Any] = {
             {
                 "items": [
                     {"title": _("Overview"), "icon": "monitoring", "link": reverse_lazy("admin:index")},
+                    {"title": _("Desk"), "icon": "barcode_scanner", "link": "/admin/desk/", "permission": _has_loans},
                     _list(_("Titles"), "menu_book", "library.book"),
                     _list(_("Copies"), "barcode", "library.copy"),
                     _list(_("Members"), "group", "library.member"),

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path, re_path, register_converter
 from django.views.generic import RedirectView
@@ -33,6 +34,9 @@ urlpatterns: list[Any] = [
     path("", include("integrations.daia.urls")),
     path("", include("integrations.live.urls")),
     path("", RedirectView.as_view(url="/api/docs/")),
+    *(
+        [path("admin/", include("circulation.desk.urls"))] if settings.SERVICE == "all" else []
+    ),  # else no loans are here
     path("admin/", admin.site.urls),
     path("health", health.everything),
     path("health/live", health.live),
