@@ -23,8 +23,7 @@ export function listen(desk) {
   });
   document.addEventListener("keydown", (event) => pressed(event, { desk, code, help, focus }));
   document.addEventListener("click", (event) => {
-    const isOurs = event.target.closest(".desk button");
-    if ((isOurs && !help.open && !inReason()) || !event.target.closest(KEEPS_FOCUS)) {
+    if (!help.open && !inReason() && !event.target.closest(KEEPS_FOCUS)) {
       focus();
     }
   });
