@@ -6,14 +6,15 @@ WORKERS ?= 3
 ARGS ?=
 
 
-.PHONY: help run run-split run-partners test simulate fuzz bench format clean coverage audit secrets hooks
+.PHONY: help run run-split run-partners test test-all simulate fuzz bench format clean coverage audit secrets hooks
 .PHONY: lint lint-style lint-types lint-imports lint-migrations lint-security lint-workflows lint-api lint-deploy
 
 help:
 	@echo "make run      the service with its demo library on http://127.0.0.1:8000 (HOST, PORT, LOCAL_DIR)"
 	@echo "make run-split two services, a public one and an admin's, with a database each (PORT, PUBLIC_PORT)"
 	@echo "make run-partners two libraries that know each other, with a database each (PORT, PARTNER_PORT)"
-	@echo "make test     all tests but fuzz, on servers of their own (ARGS='-k queue' picks, WORKERS=4)"
+	@echo "make test     the tests, on servers of their own (ARGS='-k queue' picks, WORKERS=4)"
+	@echo "make test-all and those that begin the service whole, walk through it, kill it, cut it off"
 	@echo "make simulate a library's life from a few seeds, with 1 and with 8 desks at once (ARGS='--events 5000')"
 	@echo "make fuzz     20 minutes of requests made of the API description (FUZZ_SECONDS=60 FUZZ_SEED=1)"
 	@echo "make bench    speed and memory beside floors, into benchmarks/RESULTS.md (BOOKS=books.csv)"
@@ -39,6 +40,10 @@ run-partners:
 	@exec .venv/bin/python -m config.run_partners --stop-with-parent
 
 test:
+	$(call install,requirements-dev.txt)
+	@exec .venv/bin/python -m pytest -n $(WORKERS) -m "not slow" --ignore tests/fuzz $(ARGS)
+
+test-all:
 	$(call install,requirements-dev.txt)
 	@exec .venv/bin/python -m pytest -n $(WORKERS) --ignore tests/fuzz $(ARGS)
 

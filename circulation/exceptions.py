@@ -14,6 +14,22 @@ class NotYourLoan(NotFound):
         super().__init__(f"You have not borrowed copy {barcode}.")
 
 
+class CardNotFound(NotFound):
+    code = "MEMBER_NOT_FOUND"
+
+    def __init__(self, card_number: str) -> None:
+        super().__init__(f"No member has card {card_number}.")
+
+
+class CodeNotFound(NotFound):
+    """What was scanned means nothing here."""
+
+    code = "COPY_NOT_FOUND"
+
+    def __init__(self, code: str) -> None:
+        super().__init__(f"No copy and no card has the code {code}.")
+
+
 class LoanNotFound(NotFound):
     code = "LOAN_NOT_FOUND"
 

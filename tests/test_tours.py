@@ -28,6 +28,7 @@ SPECIFICATIONS = {"The reservation challenge": 8, "Simple borrowing": 6, "Two se
 pytestmark = [
     told_with_curl,
     pytest.mark.django_db(transaction=True),
+    pytest.mark.slow,
 ]
 
 

@@ -13,7 +13,9 @@ from rest_framework.request import Request
 
 from circulation import services
 from circulation.api.desk import fulfilled, lent_or_queued, renewed, returned, would_lend_or_queue, would_return
+from circulation.api.scanning import ScanInput, scanned, would_scan
 from circulation.api.serializers import CheckOutInput, FulfilHeadInput, FulfilInput, RenewInput, ReturnInput
+from circulation.scanning import scan
 from events.operations import Operation
 from events.recording import acting
 from library.api.operations import OperationView, idempotency_key
@@ -50,6 +52,7 @@ OPERATIONS = {
     "checkout": Kind(CheckOutInput, services.check_out, lent_or_queued, would_lend_or_queue, True),
     "return": Kind(ReturnInput, services.return_copy, returned, would_return),
     "renew": Kind(RenewInput, services.renew, renewed, "renew"),
+    "scan": Kind(ScanInput, scan, scanned, would_scan),
     "reserve": Kind(ReservationInput, line.reserve, reserved, "reserve", True),
     "cancel": Kind(CancelInput, line.cancel, cancelled, "cancel"),
     "fulfill": Kind(FulfilOneInput, services.fulfil, fulfilled, "lend"),
@@ -77,6 +80,11 @@ class BatchOut(serializers.Serializer[Any]):
     results = BatchResultOut(many=True)
 
 
+def _is_card(data: dict[str, Any]) -> bool:
+    """Whether a scan, done or rehearsed, was that of a card."""
+    return "member" in (data.get("action"), data.get("would"))
+
+
 class Batch(OperationView):
     tag = "circulation"
 
@@ -85,7 +93,8 @@ class Batch(OperationView):
         summary="Several operations at once",
         description=(
             f"Up to {MOST}, in order, each whole or not at all and independent of the others. With an "
-            "Idempotency-Key each operation has its own key within it, so a batch that broke off can be sent again."
+            "Idempotency-Key each operation has its own key within it, so a batch that broke off can be sent again. "
+            "A scan without `card_number` is for whoever's card was scanned before it in the batch; null: for nobody."
         ),
         request=BatchInput,
         answers={207: BatchOut},
@@ -102,9 +111,21 @@ class Batch(OperationView):
         # What is unusable of these refuses the batch, not each of its parts.
         _ = idempotency_key(request), self.is_dry_run
         with acting(request.user.pk):
-            results = [self._result(index, asked) for index, asked in enumerate(operations)]
+            results = self._results(operations)
         done = sum(result["status"] < 400 for result in results)
         return Answer({"results": results}, f"{done} of {len(results)} done.", status=207)
+
+    def _results(self, operations: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The results in order. A scan that does not say whose card was scanned before follows those before it."""
+        card_number: Any = None
+        results = []
+        for index, asked in enumerate(operations):
+            is_scan = asked.get("op") == "scan"
+            result = self._result(index, {"card_number": card_number} | asked if is_scan else asked)
+            results.append(result)
+            if is_scan and result["status"] < 400 and _is_card(result["body"]["data"]):
+                card_number = asked["code"]
+        return results
 
     def _result(self, index: int, asked: dict[str, Any]) -> dict[str, Any]:
         try:

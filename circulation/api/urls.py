@@ -2,12 +2,13 @@
 
 from django.urls import path
 
-from circulation.api import batch, copies, desk, loans, me, members, statistics
+from circulation.api import batch, copies, desk, loans, me, members, scanning, statistics
 
 urlpatterns = [
     path("circulation/checkout/", desk.CheckOut.as_view()),
     path("circulation/return/", desk.Return.as_view()),
     path("circulation/renew/", desk.Renew.as_view()),
+    path("circulation/scan/", scanning.Scan.as_view()),
     path("circulation/batch/", batch.Batch.as_view()),
     path("circulation/events/", loans.EventList.as_view()),
     path("loans/", loans.LoanList.as_view()),

@@ -22,6 +22,7 @@ PLACES = {
     "checkout": "/api/circulation/checkout/",
     "return": "/api/circulation/return/",
     "renew": "/api/circulation/renew/",
+    "scan": "/api/circulation/scan/",
     "batch": "/api/circulation/batch/",
     "events": "/api/circulation/events/",
     "statistics": "/api/statistics/",

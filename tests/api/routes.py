@@ -41,6 +41,7 @@ ROUTES = {
     "/api/circulation/checkout/": {"POST"},
     "/api/circulation/return/": {"POST"},
     "/api/circulation/renew/": {"POST"},
+    "/api/circulation/scan/": {"POST"},
     "/api/circulation/batch/": {"POST"},
     "/api/circulation/events/": {"GET"},
     "/api/loans/": {"GET"},

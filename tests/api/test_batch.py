@@ -88,7 +88,7 @@ def test_a_bad_operation_in_the_middle_leaves_the_others_alone(api):
     ]
     assert all(error["status_code"] == result["status"] for error, result in zip(errors, results[1:-1], strict=True))
     assert list(errors[0]["details"]) == ["member_id"]
-    operation_names = "checkout, return, renew, reserve, cancel, fulfill, fulfill_head"
+    operation_names = "checkout, return, renew, scan, reserve, cancel, fulfill, fulfill_head"
     unknown = {"op": [{"code": "invalid", "message": f"Write one of {operation_names}."}]}
     assert (errors[1]["details"], errors[2]["details"]) == (unknown, unknown)
     assert [refusal["code"] for refusal in errors[5]["details"]["refusals"]] == ["MEMBER_BLOCKED"]

@@ -17,6 +17,7 @@ from library.models import Book
 from tests.api.asking import open_loan, raw
 from tests.api.conftest import Client
 from tests.factories import BookFactory, CopyFactory, LoanFactory, MemberFactory, PartnerFactory, ReservationFactory
+from tests.sessions import waiting_at_most
 
 # What clients may rely on, by status.
 TABLE = {
@@ -321,15 +322,12 @@ def test_a_title_that_others_keep_busy(api):
     book = middlemarch(copies=1)
     url, sent = taking(ada(), book_id=book.pk)
     end = elsewhere(lambda: Book.objects.select_for_update().get(pk=book.pk))
-    with connection.cursor() as cursor:
-        cursor.execute("SET lock_timeout = '100ms'")  # rather than 3 s
 
-    response = api.post(url, sent)
-    batch = api.post("/api/circulation/batch/", {"operations": [{"op": "checkout", **sent}]})
+    with waiting_at_most("100ms"):  # rather than 3 s
+        response = api.post(url, sent)
+        batch = api.post("/api/circulation/batch/", {"operations": [{"op": "checkout", **sent}]})
 
     end()
-    with connection.cursor() as cursor:
-        cursor.execute("SET lock_timeout = '3s'")
     is_example("BUSY", response)
     assert response["Retry-After"] == "1"
     assert batch.json()["data"]["results"] == [{"status": 503, "body": response.json()}]

@@ -365,6 +365,8 @@ def sent_to(route, method, world):
             return {"member_id": MemberFactory().pk, "book_id": world["book"]}
         case _, "/api/circulation/return/":
             return {"loan_id": open_loan(book=ReservationFactory().book).pk}
+        case _, "/api/circulation/scan/":
+            return {"code": CopyFactory().barcode, "card_number": MemberFactory().card_number}
         case _, "/api/reservations/":
             return {"member_id": MemberFactory().pk, "book_id": open_loan().book_id}
         case _, "/api/reservations/fulfill/":

@@ -21,6 +21,7 @@ from library.services import add_title, enrol
 from reservations.titles import withdraw_title
 from tests.circulation.commands import run, titles, told
 from tests.factories import MemberFactory
+from tests.sessions import waiting_at_most
 
 pytestmark = pytest.mark.django_db
 
@@ -278,13 +279,11 @@ def test_progress_is_silent_elsewhere(file, capfd):
 def test_ids_are_not_set_while_somebody_is_given_one(file):
     path = file([EMMA])
     other = connection.copy()
-    with connection.cursor() as cursor, other.cursor() as others:
-        cursor.execute("SET lock_timeout = '50ms'")
+    with waiting_at_most("50ms"), other.cursor() as others:
         others.execute("BEGIN")
         others.execute("SELECT nextval(pg_get_serial_sequence('library_book', 'id'))")
         ran = run("import_books", path)
         others.execute("ROLLBACK")
-        cursor.execute("RESET lock_timeout")
     other.close()
 
     assert ran.failure == (

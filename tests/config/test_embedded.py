@@ -4,7 +4,6 @@ import stat
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,7 +59,7 @@ def valkey() -> "redis.Redis[bytes]":
     return redis.Redis.from_url(embedded.redis_url(1))
 
 
-def test_what_was_stored_is_there_at_the_second_start_which_is_quick(local_dir):
+def test_what_was_stored_is_there_at_the_second_start(local_dir):
     user = User().wait_until_ready()
     query("DROP TABLE IF EXISTS kept; CREATE TABLE kept AS SELECT 'Zürich' AS place")
     with valkey() as client:
@@ -69,9 +68,7 @@ def test_what_was_stored_is_there_at_the_second_start_which_is_quick(local_dir):
     assert not postgres_runs()
     assert not valkey_runs()
 
-    start = time.monotonic()
     user = User().wait_until_ready()
-    assert time.monotonic() - start < 20
     assert query("SELECT place FROM kept") == "Zürich"
     with valkey() as client:
         assert client.get("kept") == b"too"

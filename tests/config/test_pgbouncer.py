@@ -153,6 +153,7 @@ def test_who_waits_for_a_lock_is_told_that_the_desk_is_busy(url):
     assert (answer.status_code, answer.json()["data"]["outcome"]) == (201, "lent")
 
 
+@pytest.mark.slow
 def test_in_a_storm_every_promise_holds(url, behind, tmp_path):
     (tmp_path / "books.csv").write_text("title,author,copies\n" + "".join(f"T{n},A{n},2\n" for n in range(300)))
     stop = threading.Event()

@@ -8,7 +8,6 @@ import socket
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -21,6 +20,8 @@ from django.contrib.auth import get_user_model
 from config import embedded, run
 
 from .places import User, directory_open_to_all, environment, postgres_runs, valkey_runs
+
+pytestmark = pytest.mark.slow
 
 DEADLINE = 90  # seconds, for a slow machine
 BARE = str(Path(__file__).parent / "bare")  # without what only tests need
@@ -99,7 +100,6 @@ def local_dir(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return place
 
 
-@pytest.mark.slow
 def test_it_serves_until_ctrl_c_stops_all_it_started_and_the_next_start_signs_in_the_same(local_dir):
     running = Run(local_dir, PYTHONPATH=BARE).wait_until_ready()
     assert running.get("/health/live") == 200
@@ -118,9 +118,7 @@ def test_it_serves_until_ctrl_c_stops_all_it_started_and_the_next_start_signs_in
     assert not postgres_runs()
     assert not valkey_runs()
 
-    start = time.monotonic()
     again = Run(local_dir).wait_until_ready()
-    assert time.monotonic() - start < 20
     (password,) = re.findall(r"password (\S+)", again.said)
     assert f"password {password}" in running.said
     assert "migrations" not in again.said
@@ -129,7 +127,6 @@ def test_it_serves_until_ctrl_c_stops_all_it_started_and_the_next_start_signs_in
     assert not postgres_runs()
 
 
-@pytest.mark.slow
 def test_ctrl_c_leaves_the_servers_to_another_command_that_uses_them(local_dir):
     running = Run(local_dir).wait_until_ready()
     other = User(LOCAL_DIR=str(local_dir)).wait_until_ready()
@@ -140,7 +137,6 @@ def test_ctrl_c_leaves_the_servers_to_another_command_that_uses_them(local_dir):
     assert not postgres_runs()
 
 
-@pytest.mark.slow
 def test_a_kill_leaves_nothing_that_stops_the_next_start(local_dir):
     port = str(free_port())
     for victim in ("granian's worker", "granian", "live", "config.run"):
@@ -160,7 +156,6 @@ def test_a_kill_leaves_nothing_that_stops_the_next_start(local_dir):
     assert not postgres_runs()
 
 
-@pytest.mark.slow
 def test_it_ends_with_make_when_make_is_killed(local_dir):
     command = f"{sys.executable!r} -m config.run --stop-with-parent; true"  # `true`: so that the shell stays
     port = str(free_port())

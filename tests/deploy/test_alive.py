@@ -11,6 +11,8 @@ import yaml
 
 from tests.simulation.runs import ROOT
 
+pytestmark = pytest.mark.slow
+
 PATIENCE = 60  # seconds
 SERVICES = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))["services"]
 

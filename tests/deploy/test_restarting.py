@@ -3,9 +3,13 @@
 import signal
 import time
 
+import pytest
+
 from circulation.invariants import broken
 from tests.deploy.conftest import COMMAND, Process
 from tests.deploy.load import at_work
+
+pytestmark = pytest.mark.slow
 
 PATIENCE = 40  # seconds
 

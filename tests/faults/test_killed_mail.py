@@ -25,7 +25,7 @@ from tests.workers.working import soon
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
-COUNT = 500
+COUNT = 300
 COMMANDS = {
     "relay": ["manage.py", "relay_events"],
     "consumers": ["manage.py", "consume_events"],

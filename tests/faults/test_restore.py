@@ -30,6 +30,8 @@ from tests.factories import NOW
 from tests.simulation.service import url_of
 from tests.walks import steps
 
+pytestmark = pytest.mark.slow
+
 BINARIES = str(Postgres(embedded.home()).binaries())
 
 

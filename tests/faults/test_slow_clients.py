@@ -12,6 +12,8 @@ from circulation.simulation.own_database import own_database
 from config import web
 from tests.simulation.service import web_server
 
+pytestmark = pytest.mark.slow
+
 UNENDED = b"%s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
 PATIENCE = 10  # seconds
 

@@ -1,6 +1,9 @@
 """Redis stopped, started and emptied while people listen: their numbers are right again, on the line that they have."""
 
+import pytest
 import redis
+
+pytestmark = pytest.mark.slow
 
 
 def test_while_redis_is_away_changes_are_heard_all_the_same_and_afterwards_too(fragile_desk, valkey, listen):

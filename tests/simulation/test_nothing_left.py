@@ -12,6 +12,8 @@ from circulation.simulation import own_library
 from tests.config.test_run import free_port
 from tests.simulation.runs import left, sizes, start
 
+pytestmark = pytest.mark.slow
+
 DEADLINE = 60  # seconds
 
 

@@ -148,7 +148,7 @@ def test_a_slow_endpoint_delays_nobody_else(receiver):
             delivering.stop.set()
             slow.ended.set()
 
-        assert took < 5
+        assert took < sending.TOTAL
         assert slow.connections == 1
 
 
@@ -161,7 +161,8 @@ def test_nothing_is_locked_and_no_transaction_is_open_while_it_is_sent(receiver)
             )
             seen.append(cursor.fetchone()[0])
             cursor.execute(
-                "SET lock_timeout = '1s'; UPDATE webhooks_subscription SET description = 'changed meanwhile'"
+                "BEGIN; SET LOCAL lock_timeout = '1s'; "
+                "UPDATE webhooks_subscription SET description = 'changed meanwhile'; COMMIT"
             )
         connection.close()
         answering(200)(receiver, client)
@@ -478,12 +479,11 @@ def test_endpoints_that_stall_delay_nobody_else_however_many(receiver, monkeypat
             WebhookFactory(url=slow.url)
         WebhookFactory(url=receiver.url)
         queue(happen(10))
-        began = time.monotonic()
 
         with Delivering():
             receiver.wait_for(lambda: delivered() == 10)
 
-        assert time.monotonic() - began < 4  # 40 attempts on two threads would take ten
+        assert slow.connections < 40  # else each of its deliveries was tried first
 
 
 def test_what_was_recorded_as_received_stays_so(receiver):

@@ -24,19 +24,13 @@ from circulation.imports.formats.rows import (
 )
 from circulation.imports.formats.source import Source
 from circulation.imports.formats.spool import Spool
+from circulation.imports.formats.sql_words import IGNORED
 
 # The first that reads the whole file is taken: "names" first, then `names` and \' , then [names].
 DIALECTS = ("postgres", "mysql", "tsql")
 
-# What dumps contain besides rows, and an import can do without.
-_IGNORED = re.compile("ALTER|ANALYZE|BEGIN|COMMENT|COMMIT|CREATE|END|GO|LOCK|PRAGMA|SET|START|UNLOCK|USE|VACUUM")
-# What else a file of statements may begin with.
-_OTHER = re.compile(
-    "CALL|COPY|DELETE|DO|DROP|EXEC|EXECUTE|EXPLAIN|GRANT|INSERT|MERGE|REPLACE|REVOKE|ROLLBACK|SELECT|TRUNCATE|UPDATE|WITH"
-)
 # Of the others, those that pg_dump and mysqldump write.
 _IN_DUMPS = re.compile(r"DROP TABLE IF EXISTS|SELECT pg_catalog \. (set_config|setval) ", re.IGNORECASE)
-_BEGINNING = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/|;)*(\w+)", re.DOTALL)
 
 # A file is read in pieces of about so many characters, which end where a statement ends.
 _PIECE = 200_000
@@ -47,17 +41,6 @@ _LONGEST_STATEMENT = 4_000_000  # characters, which take a hundred times as many
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
 _PARTS_OF_INSERT = {"this", "expression", "conflict", "ignore"}
-
-
-def recognises(text: str) -> bool:
-    """Whether the first word, after comments, begins an SQL statement."""
-    begins = _BEGINNING.match(text)
-    if begins is None:
-        return False
-    if text[begins.end() : begins.end() + 1] in set(',\t|"'):
-        return False  # the names of columns
-    word = begins[1].upper()
-    return bool(_IGNORED.fullmatch(word) or _OTHER.fullmatch(word))
 
 
 def rows(source: Source) -> Items:
@@ -151,7 +134,7 @@ class _File:
             yield from self._insert(statement)
         elif any(token.token_type == TokenType.INSERT for _, token in statement):
             yield Refused(line, f"There is an INSERT within this {word} statement. Is a semicolon missing?")
-        elif _IGNORED.fullmatch(word) or _IN_DUMPS.match(" ".join(token.text for _, token in statement[:8])):
+        elif IGNORED.fullmatch(word) or _IN_DUMPS.match(" ".join(token.text for _, token in statement[:8])):
             if word == "CREATE":
                 self._learn_columns(statement)
             yield Note(line, f"{word} is not run here: left out.")

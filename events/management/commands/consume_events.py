@@ -11,6 +11,7 @@ from events.stopping import when_told_to_stop
 
 class Command(BaseCommand):
     help = "Does what follows from events. Of several such processes one is at work for a group, the others stand by."
+    requires_system_checks: tuple[str, ...] = ()  # what a web server checks: it would load every page of it
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("group", nargs="*", help="only these; by default all")

@@ -11,6 +11,7 @@ from events.stopping import when_told_to_stop
 
 class Command(BaseCommand):
     help = "Publishes committed events on the stream as they come. A second one stands by."
+    requires_system_checks: tuple[str, ...] = ()  # what a web server checks: it would load every page of it
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--once", action="store_true", help="publish what is there, and end")
