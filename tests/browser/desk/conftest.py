@@ -28,9 +28,7 @@ class Library:
         self._headers = {"Authorization": f"Bearer {token.json()['data']['access']}"}
 
     def ask(self, method, path, body=None):
-        answer = requests.request(
-            method, f"{self.url}/api/{path}", json=body, headers=self._headers, timeout=PATIENCE
-        )
+        answer = requests.request(method, f"{self.url}/api/{path}", json=body, headers=self._headers, timeout=PATIENCE)
         assert answer.status_code < 300, answer.text
         return answer.json()["data"]
 
@@ -181,5 +179,3 @@ def desk(context, served):
     page.on("pageerror", lambda error: failed.append(str(error)))
     yield AtDesk(page, served).open()
     assert failed == []
-
-

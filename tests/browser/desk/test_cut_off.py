@@ -197,6 +197,28 @@ def test_more_than_a_batch_holds_goes_as_several(desk, context, library):
 
     context.set_offline(False)
     all_sent(desk.page)
+    print(desk.words()[:5], len(desk.words()), desk.words()[-3:])
     desk.sees("Lent")
     assert library.holder(barcode) == ada.id
     assert len(batches(desk)) == 2
+
+
+def test_offline_the_turn_goes_on_and_ends_as_it_would_have(desk, context, library):
+    ada, grace = library.member("Ada"), library.member("Grace")
+    one, two, three = (library.copy(title) for title in ("One", "Two", "Three"))
+    library.lend(grace, two)
+    library.lend(grace, three)
+    desk.scan(ada.card)
+    desk.sees("Ada")
+    context.set_offline(True)
+
+    desk.scan("first-to-notice", one)
+    desk.sees("Waiting to be sent")
+    desk.page.keyboard.press("Escape")
+    desk.scan(two, three)
+    context.set_offline(False)
+    all_sent(desk.page)
+
+    desk.sees("Returned", three)
+    assert desk.words() == ["Returned", "Returned", "Lent", "Unknown code", "Card"]
+    assert library.holder(one) == ada.id

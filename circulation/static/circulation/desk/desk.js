@@ -10,7 +10,7 @@ import { say, settings } from "./texts.js";
 import * as view from "./view.js";
 
 const MOST_ROWS = 100;
-const RETURN_TO = "/api/circulation/";
+const CIRCULATION = "/api/circulation/";
 const TRIES = 3; // of what is asked at once and waits for nothing
 
 class Desk {
@@ -74,7 +74,8 @@ class Desk {
     if (answer.status >= 300) {
       return;
     }
-    if (action === "member" && row.turn === this.#turn) {
+    const isTheirs = action === "member" || (member && member.card_number === this.member?.card_number);
+    if (isTheirs && row.turn === this.#turn) {
       this.#seat(member);
     } else if (action === "lent" && this.member?.card_number === scan.card) {
       const left = this.member.to_collect.filter((held) => held.copy_barcode !== scan.code);
@@ -84,7 +85,8 @@ class Desk {
 
   #add(scan, outcome, more = {}) {
     const row = { scan, outcome, since: Date.parse(scan.at), version: newKey(), ...more };
-    this.rows = [row, ...this.rows].slice(0, MOST_ROWS);
+    const inOrder = [row, ...this.rows].sort((one, other) => other.scan.at.localeCompare(one.scan.at));
+    this.rows = inOrder.filter((one, place) => place < MOST_ROWS || one.waits || one.outcome.isKept);
     return row;
   }
 
@@ -217,7 +219,7 @@ class Desk {
     this.#stay();
     for (let tried = 1; tried <= TRIES; tried += 1) {
       try {
-        const answer = await this.service.post(RETURN_TO + path, JSON.stringify(body), row.keys[path]);
+        const answer = await this.service.post(CIRCULATION + path, JSON.stringify(body), row.keys[path]);
         if (answer.status >= 300) {
           delete row.keys[path];
           const { told, reasons } = outcomes.outcomeOf(answer);

@@ -8,7 +8,7 @@ import { by } from "./view.js";
 const FIELDS = "input, select, textarea, [contenteditable]";
 const KEEPS_FOCUS = `${FIELDS}, a, dialog, label, summary, nav button, [x-on\\:click], [x-data] [role]`;
 const A_SCANNERS = 25; // milliseconds a character at most; nobody types that fast
-const NO_WORD = 4; // characters at least
+const NO_WORD = 3; // characters at least
 
 export function listen(desk) {
   const code = by("desk-code");

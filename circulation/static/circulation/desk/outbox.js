@@ -166,8 +166,12 @@ export class Outbox {
   async #sendBatch(tab, batch, waiting) {
     const answer = await this.service.post(BATCH, batch.text, batch.key);
     const results = answer.body?.data?.results;
+    if (answer.status >= 500 && (batch.tries ?? 1) < TRIES) {
+      store.keepBatch(tab, { ...batch, tries: (batch.tries ?? 1) + 1 });
+      throw new Unanswered("busy"); // some of it may be done
+    }
     if (answer.status !== 207 || !results) {
-      store.removeBatch(tab); // refused as a whole: nothing was done, so each goes by itself
+      store.removeBatch(tab); // as a whole it is no good, so each goes by itself
       for (const scan of waiting.filter((one) => batch.ids.includes(one.id))) {
         store.keepScan({ ...scan, late: false });
       }
