@@ -91,6 +91,7 @@ POST    api/circulation/checkout/                            own      circulatio
 POST    api/circulation/return/                              own      circulation:write  return    write    public
 POST    api/circulation/renew/                               own      circulation:write  renew     write    public
 POST    api/circulation/scan/                                staff    circulation:write  -         write    public
+POST    api/circulation/undo/                                staff    circulation:write  -         write    public
 POST    api/circulation/batch/                               staff    circulation:write  -         write    public
 GET     api/circulation/events/                              staff    circulation:read   -         read     public
 GET     api/loans/                                           own      circulation:read   -         read     public

@@ -177,12 +177,14 @@ _RESERVATION_STATES = """
 _OVERTAKING = f"""
     WITH {_COPY_STATES}, {_RESERVATION_STATES}, moved AS (
         SELECT DISTINCT reservation_id FROM events_event WHERE kind = 'reorder'
+    ), undoing AS (
+        SELECT id FROM events_event WHERE kind = 'checkout' AND payload ? 'undoes'
     ), taken AS (  -- from the shelf, by a member for whom no copy was set aside
         SELECT c.id, c.book_id, c.member_id, c.occurred_at, own.placed_at, own.id AS own_id
         FROM copy_states c
         LEFT JOIN reservations_reservation own ON own.id = c.reservation_id
              AND (own.needed_by IS NULL OR own.needed_by >= c.occurred_at)
-        WHERE c.kind = 'checkout'
+        WHERE c.kind = 'checkout' AND c.id NOT IN (TABLE undoing)  -- who had it has it back
           AND c.before_kind IN ('copy.added', 'return', 'found', 'repaired', 'release', 'receive')
           AND NOT EXISTS (SELECT FROM reservation_states s WHERE s.reservation_id = c.reservation_id
                           AND s.state = 'ready' AND s.id < c.id AND (s.until IS NULL OR s.until > c.id))

@@ -13,6 +13,7 @@ from circulation.copies import receive
 from circulation.exceptions import CardNotFound, CodeNotFound
 from circulation.models import Loan
 from circulation.services import Lent, Next, check_out, return_copy
+from events.models import Event
 from events.operations import operation
 from library.exceptions import NO_OVERRIDE, Override
 from library.models import Branch, Copy, Member
@@ -35,13 +36,14 @@ class Standing:
 
 @dataclass(frozen=True)
 class Scanned:
-    """What a scan was taken for, and what came of it. `shown`: nothing changed."""
+    """What a scan was taken for, and what came of it. `shown`: nothing changed. `undo` takes back that event."""
 
     action: Literal["member", "lent", "returned", "shown"]
     standing: Standing | None = None
     copy: Copy | None = None
     loan: Loan | None = None
     next: Next | None = None
+    undo: int | None = None
 
 
 @operation
@@ -88,20 +90,22 @@ def _hand_to(member: Member, copy: Copy, at: datetime, override: Override) -> Sc
     """Lend a copy to whoever is at the desk, unless they have it already."""
     if copy.status == Status.ON_LOAN and copy.holder_id == member.pk:
         return Scanned("shown", standing_of(member, at=at), copy, _open_loan_of(copy))
-    lent = check_out.__wrapped__(
+    lent = check_out.within(
         member_id=member.pk, barcode=copy.barcode, at=at, on_unavailable="refuse", override=override
     )
     assert isinstance(lent, Lent)  # a barcode is lent or refused
-    return Scanned("lent", standing_of(member, at=at), _again(copy), lent.loan)
+    undo = _event_of(lent.loan, Event.Kind.CHECKOUT)
+    return Scanned("lent", standing_of(member, at=at), _again(copy), lent.loan, undo=undo)
 
 
 def _take_from(copy: Copy, at: datetime, branch: Branch | None, override: Override) -> Scanned:
     """Take a copy back, receive it, or show what it is: nobody is at the desk."""
     if copy.status == Status.ON_LOAN:
-        returned = return_copy.__wrapped__(barcode=copy.barcode, at=at, branch=branch, override=override)
-        return Scanned("returned", None, _again(copy), returned.loan, returned.next)
+        returned = return_copy.within(barcode=copy.barcode, at=at, branch=branch, override=override)
+        undo = None if returned.next.action == "lend" else _event_of(returned.loan, Event.Kind.RETURN)
+        return Scanned("returned", None, _again(copy), returned.loan, returned.next, undo)
     if copy.status == Status.IN_TRANSIT and branch is not None and serving.destination(copy) == branch:
-        moved = receive.__wrapped__(barcode=copy.barcode, at=at, branch=branch)
+        moved = receive.within(barcode=copy.barcode, at=at, branch=branch)
         return Scanned("returned", None, _again(copy), None, moved.next)
     return Scanned("shown", None, copy, None, _step_for(copy, branch))
 
@@ -135,3 +139,8 @@ def _member_with(card_number: str) -> Member | None:
 def _open_loan_of(copy: Copy) -> Loan | None:
     """None where it ended a moment ago."""
     return Loan.objects.active().filter(copy=copy).select_related("book", "copy__branch", "member").first()
+
+
+def _event_of(loan: Loan, kind: Event.Kind) -> int:
+    found: int = Event.objects.filter(book_id=loan.book_id, loan_id=loan.pk, kind=kind).latest("pk").pk
+    return found

@@ -156,7 +156,7 @@ def return_copy(
         at=at, barcode=barcode, loan_id=loan_id, member_id=member_id, book_id=book_id
     )
     loan.copy.become(Copy.Status.AVAILABLE)
-    write_return(loan, loan.copy, _ended(loan, Event.Kind.RETURN, at=at))
+    write_return(loan, loan.copy, ended(loan, Event.Kind.RETURN, at=at))
     if book.removal_asked_at is not None:
         complete_removal(book, at=at)
         if book.withdrawn_at is not None:  # it has no more places: where it is, it leaves the library
@@ -196,7 +196,7 @@ def next_for(came_in: serving.CameIn, reservation: Reservation | None) -> Next:
 def close_loan_as_lost(copy: Copy, *, at: datetime, reason: str = "") -> Loan:
     """End the open loan of a copy that will not come back. The caller holds the book's lock and moves the copy."""
     loan = Loan.objects.active().select_related("copy").get(copy=copy)
-    told = _ended(loan, Event.Kind.LOST, at=at, reason=reason)
+    told = ended(loan, Event.Kind.LOST, at=at, reason=reason)
     loan.save(update_fields=["returned_at"])
     record(told)
     return loan
@@ -241,7 +241,7 @@ def _lock_open_loan(
     return book, found.loan, found.has_line
 
 
-def _ended(loan: Loan, kind: Event.Kind, *, at: datetime, reason: str = "") -> Event:
+def ended(loan: Loan, kind: Event.Kind, *, at: datetime, reason: str = "", undoes: int | None = None) -> Event:
     """End a loan, not yet saved. Returns the event that tells of it."""
     loan.returned_at = at
     return event(
@@ -254,6 +254,7 @@ def _ended(loan: Loan, kind: Event.Kind, *, at: datetime, reason: str = "") -> E
         barcode=loan.copy.barcode,
         overdue=loan.due_at < at,
         reason=reason or None,
+        undoes=undoes,
     )
 
 

@@ -126,7 +126,8 @@ class Operation(Generic[P, R]):
     """An entry service: a function that runs in a transaction of its own, whole or not at all.
 
     Call it like the function. `answered` also keeps the rendered answer under an Idempotency-Key,
-    `rehearse` runs it for real and then undoes everything. Operations never nest.
+    `rehearse` runs it for real and then undoes everything. Operations never nest; one may be a part of another
+    (`within`).
     """
 
     def __init__(self, function: Callable[P, R]) -> None:
@@ -139,6 +140,11 @@ class Operation(Generic[P, R]):
         if _rehearsing.get() or _together.get():
             return _as_a_step(lambda: self._function(*args, **kwargs))
         return _in_transaction(lambda: self._function(*args, **kwargs))
+
+    def within(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run as a part of another operation, in its transaction: it is refused, undone or begun again with that."""
+        require_transaction()
+        return self._function(*args, **kwargs)
 
     def answered(self, key: Key, render: Callable[[R], Bytes], *args: P.args, **kwargs: P.kwargs) -> Bytes:
         """Run once per key; every repetition gets the bytes of the first answer.

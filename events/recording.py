@@ -64,6 +64,11 @@ def acting(user_id: int | None) -> Iterator[None]:
         _actor.reset(token)
 
 
+def who_acts() -> int | None:
+    """The account that asks for what is done now, None at an open desk."""
+    return _actor.get(origin().actor_id)
+
+
 def event(
     kind: Event.Kind,
     *,
@@ -96,7 +101,7 @@ def event(
         loan_id=loan_id,
         reservation_id=reservation_id,
         record_id=payload.get("record"),
-        actor_id=_actor.get(known.actor_id),
+        actor_id=who_acts(),
         key_id=known.key_id,
         address=known.address,
         request_id=known.request_id,

@@ -88,7 +88,8 @@ class Reservation(models.Model):
         CANCELLED = "cancelled", "Cancelled"
         EXPIRED = "expired", "Expired"
 
-    # What may become of a reservation. `ready` falls back to `waiting` when its copy fails, and keeps its place.
+    # What may become of a reservation. `ready` falls back to `waiting` when its copy fails, and keeps its place; what
+    # was fulfilled is live again only when that check-out is undone (`revive`).
     TRANSITIONS: ClassVar[dict[str, set[str]]] = {
         "waiting": {"suspended", "ready", "fulfilled", "cancelled", "expired"},
         "suspended": {"waiting", "fulfilled", "cancelled", "expired"},
@@ -184,6 +185,15 @@ class Reservation(models.Model):
             )
         self.status, self.copy, self.shelf_until = to, copy, shelf_until
         self.closed_at = at if to in self.CLOSED else None
+        self.save(update_fields=["status", "copy", "shelf_until", "closed_at"])
+
+    def revive(self, to: Reservation.Status, *, copy: Copy | None = None, shelf_until: datetime | None = None) -> None:
+        """Live again at its old place: the check-out that fulfilled it was undone. Under the book's lock."""
+        if self.status != self.Status.FULFILLED:
+            raise ReservationClosed(
+                f"This reservation was already {self.get_status_display().lower()}.", status=self.status
+            )
+        self.status, self.copy, self.shelf_until, self.closed_at = to, copy, shelf_until, None
         self.save(update_fields=["status", "copy", "shelf_until", "closed_at"])
 
     @property

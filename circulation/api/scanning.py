@@ -12,13 +12,14 @@ from rest_framework.request import Request
 from circulation.api.desk import CHECK_OUT_REFUSALS, lent_to
 from circulation.api.serializers import LoanOut, NextOut, day, next_data
 from circulation.scanning import Scanned, Standing, scan
+from circulation.undoing import Undone, undo
 from library.api.operations import OperationView
 from library.api.serializers import OverrideInput, PlaceInput
 from library.models import Copy, Member
 from reservations.models import Reservation
 from rest.answers import Answer
 from rest.schema import endpoint
-from rest.serializers import Moment, Text, shown
+from rest.serializers import Identifier, Moment, StrictSerializer, Text, shown
 
 Status = Copy.Status
 
@@ -74,6 +75,16 @@ class ScannedOut(serializers.Serializer[Any]):
     undo = serializers.IntegerField(allow_null=True)
 
 
+class UndoInput(StrictSerializer):
+    event_id = Identifier(help_text="What a scan calls `undo`.")
+
+
+class UndoingOut(serializers.Serializer[Any]):
+    undone = serializers.ChoiceField(["checkout", "return"])
+    loan = LoanOut()
+    next = NextOut(allow_null=True, help_text="What to do with the copy, if it is here again.")
+
+
 def scanned(result: Scanned) -> Answer:
     """What a scan answers."""
     data = {
@@ -82,7 +93,7 @@ def scanned(result: Scanned) -> Answer:
         "copy": result.copy and shown(ScannedCopyOut, result.copy),
         "loan": result.loan and shown(LoanOut, result.loan),
         "next": result.next and next_data(result.next),
-        "undo": None,
+        "undo": result.undo,
     }
     return Answer(data, _told(result))
 
@@ -149,6 +160,12 @@ def _told_as_it_is(result: Scanned) -> str:
     }.get(Status(copy.status), f"Copy {copy.barcode} is {copy.get_status_display().lower()}.")
 
 
+def undone(result: Undone) -> Answer:
+    """What an undoing answers."""
+    step = result.next and next_data(result.next)
+    return Answer({"undone": result.undone, "loan": shown(LoanOut, result.loan), "next": step}, result.told)
+
+
 class Scan(OperationView):
     tag = "circulation"
 
@@ -156,7 +173,7 @@ class Scan(OperationView):
         name="scan",
         summary="Do what a scanned code asks for",
         description="A card is shown. A barcode is lent to the member whose card was scanned before; with nobody at "
-        "the desk it is taken back, received where it was sent to, or shown. `undo` is null.",
+        "the desk it is taken back, received where it was sent to, or shown.",
         request=ScanInput,
         answers={200: ScannedOut},
         refusals=[
@@ -174,3 +191,22 @@ class Scan(OperationView):
     )
     def post(self, request: Request) -> HttpResponseBase:
         return self.perform(scan, scanned, would=would_scan, at=timezone.now(), **self.parsed(ScanInput))
+
+
+class Undo(OperationView):
+    tag = "circulation"
+
+    @endpoint(
+        name="undo",
+        summary="Take back a check-out or a return",
+        description="For ten minutes, by whoever did it, while nothing else happened to the copy. The log keeps both.",
+        request=UndoInput,
+        answers={200: UndoingOut},
+        refusals=["INVALID_TRANSITION"],
+        keyed=True,
+        example={"event_id": 187},
+    )
+    def post(self, request: Request) -> HttpResponseBase:
+        return self.perform(
+            undo, undone, would=lambda result: f"undo {result.undone}", at=timezone.now(), **self.parsed(UndoInput)
+        )

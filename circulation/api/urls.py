@@ -9,6 +9,7 @@ urlpatterns = [
     path("circulation/return/", desk.Return.as_view()),
     path("circulation/renew/", desk.Renew.as_view()),
     path("circulation/scan/", scanning.Scan.as_view()),
+    path("circulation/undo/", scanning.Undo.as_view()),
     path("circulation/batch/", batch.Batch.as_view()),
     path("circulation/events/", loans.EventList.as_view()),
     path("loans/", loans.LoanList.as_view()),

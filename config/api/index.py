@@ -23,6 +23,7 @@ PLACES = {
     "return": "/api/circulation/return/",
     "renew": "/api/circulation/renew/",
     "scan": "/api/circulation/scan/",
+    "undo": "/api/circulation/undo/",
     "batch": "/api/circulation/batch/",
     "events": "/api/circulation/events/",
     "statistics": "/api/statistics/",

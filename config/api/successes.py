@@ -91,6 +91,10 @@ SAID: dict[str, str | tuple[str, Any]] = {
     "return_copy": "Copy 1-1 returned. Put it on the hold shelf for Grace Hopper.",
     "scan": "Copy 1-1 lent to Ada Lovelace until 2026-03-30.",
     "renew": ("Copy 1-1 is now due on 2026-04-08.", LOAN | {"due_at": "2026-04-08T23:59:59Z", "renewals": 1}),
+    "undo": (
+        "Copy 1-1 is on loan to Ada Lovelace again, until 2026-03-30.",
+        {"undone": "return", "loan": LOAN | {"id": 8}, "next": None},
+    ),
     "batch": "1 of 1 done.",
     "reservations_create": "“Middlemarch” reserved for Grace Hopper, place 1 in the line.",
     "reservations_cancel": ("The reservation of “Middlemarch” is cancelled.", CANCELLED),

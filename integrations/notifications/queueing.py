@@ -43,14 +43,15 @@ def queue(messages: Sequence[Message]) -> None:
 
 
 def queue_for(events: Iterable[Event], *, at: datetime) -> int:
-    """Queue notices of these events: not of the past, nor of what an import, a replay or a demonstration tells.
+    """Queue notices of these events: not of the past, nor of slips that were undone, nor of what an import, a replay
+    or a demonstration tells.
 
     Returns how many there were to be, those included that are there already.
     """
     told = [
         event
         for event in events
-        if event.kind in KINDS and event.occurred_at >= at - PAST and "retold" not in event.payload
+        if event.kind in KINDS and event.occurred_at >= at - PAST and not event.payload.keys() & {"retold", "undoes"}
     ]
     told = _without_those_served_at_once(told)
     unwanted = unwanted_by_readers({event.member_id for event in told if event.member_id is not None})

@@ -42,6 +42,7 @@ ROUTES = {
     "/api/circulation/return/": {"POST"},
     "/api/circulation/renew/": {"POST"},
     "/api/circulation/scan/": {"POST"},
+    "/api/circulation/undo/": {"POST"},
     "/api/circulation/batch/": {"POST"},
     "/api/circulation/events/": {"GET"},
     "/api/loans/": {"GET"},

@@ -83,6 +83,7 @@ ENDPOINTS = [
     ("POST", "/api/circulation/return/", ["barcode", "loan_id", "member_id", "book_id"], {}),
     ("POST", "/api/circulation/renew/", ["loan_id", "barcode", *OVERRIDE], {"loan_id": "{loan}"}),
     ("POST", "/api/circulation/scan/", ["code", "card_number", *OVERRIDE], {"code": "x"}),
+    ("POST", "/api/circulation/undo/", ["event_id"], {}),
     ("POST", "/api/circulation/batch/", ["operations"], {}),
     (
         "POST",

@@ -16,8 +16,12 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiJsonRenderer
 from jsonschema import Draft202012Validator
 
+from accounts.models import User
 from circulation.models import Loan
+from circulation.services import return_copy
 from config.api.examples import EXAMPLES
+from events.models import Event
+from events.recording import acting
 from integrations.webhooks.models import Delivery
 from tests.api.access import RULES, rule_of
 from tests.api.asking import open_loan
@@ -365,6 +369,10 @@ def sent_to(route, method, world):
             return {"member_id": MemberFactory().pk, "book_id": world["book"]}
         case _, "/api/circulation/return/":
             return {"loan_id": open_loan(book=ReservationFactory().book).pk}
+        case _, "/api/circulation/undo/":
+            with acting(User.objects.filter(is_staff=True).earliest("pk").pk):
+                return_copy(loan_id=open_loan().pk, at=timezone.now())
+            return {"event_id": Event.objects.filter(kind="return").latest("pk").pk}
         case _, "/api/circulation/scan/":
             return {"code": CopyFactory().barcode, "card_number": MemberFactory().card_number}
         case _, "/api/reservations/":
