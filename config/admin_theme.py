@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
@@ -13,6 +14,11 @@ from django.utils.translation import gettext_lazy as _
 
 def _symbol(request: HttpRequest) -> str:
     return static("config/symbol.svg")
+
+
+def _has_loans(request: HttpRequest) -> bool:
+    """Of two services, that of the admin lends nothing."""
+    return bool(settings.SERVICE == "all")
 
 
 def _list(title: Any, icon: str, model: str) -> dict[str, Any]:
@@ -73,6 +79,7 @@ UNFOLD: dict[str, Any] = {
             {
                 "items": [
                     {"title": _("Overview"), "icon": "monitoring", "link": reverse_lazy("admin:index")},
+                    {"title": _("Desk"), "icon": "barcode_scanner", "link": "/admin/desk/", "permission": _has_loans},
                     _page(_("Hold shelf"), "bookmarks", "pages:hold_shelf", "reservations.view_reservation"),
                     _page(_("Overdue"), "alarm", "overdue:list", "circulation.view_loan"),
                     _list(_("Titles"), "menu_book", "library.book"),

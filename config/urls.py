@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path, re_path, register_converter
 from django.views.generic import RedirectView
@@ -37,6 +38,8 @@ urlpatterns: list[Any] = [
     path("admin/", include("reservations.desk.urls")),
     path("admin/", include("circulation.pages.urls")),
     path("admin/", include("integrations.notifications.overdue.urls")),
+    # Of two services, the admin's lends nothing.
+    *([path("admin/", include("circulation.desk.urls"))] if settings.SERVICE == "all" else []),
     path("admin/", admin.site.urls),
     path("health", health.everything),
     path("health/live", health.live),

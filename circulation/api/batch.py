@@ -94,7 +94,7 @@ class Batch(OperationView):
         description=(
             f"Up to {MOST}, in order, each whole or not at all and independent of the others. With an "
             "Idempotency-Key each operation has its own key within it, so a batch that broke off can be sent again. "
-            "A scan without `card_number` is for whoever's card was scanned before it in the batch; null: for nobody."
+            "A scan without `card_number` is for whoever's turn it was at the scan before it in the batch; null: nobody's."
         ),
         request=BatchInput,
         answers={207: BatchOut},
@@ -116,13 +116,24 @@ class Batch(OperationView):
         return Answer({"results": results}, f"{done} of {len(results)} done.", status=207)
 
     def _results(self, operations: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """The results in order. A scan that does not say whose card was scanned before follows those before it."""
+        """The results in order. A scan that does not say whose card was scanned before follows those before it.
+
+        After one that was not answered nobody knows whose turn it is: what follows it is not answered either.
+        """
         card_number: Any = None
+        unanswered: dict[str, Any] | None = None
         results = []
         for index, asked in enumerate(operations):
             is_scan = asked.get("op") == "scan"
-            result = self._result(index, {"card_number": card_number} | asked if is_scan else asked)
+            if is_scan and "card_number" in asked:
+                card_number, unanswered = asked["card_number"], None
+            if is_scan and unanswered is not None:
+                results.append(unanswered)
+                continue
+            result = self._result(index, asked | {"card_number": card_number} if is_scan else asked)
             results.append(result)
+            if is_scan and result["status"] == 503:
+                unanswered = result
             if is_scan and result["status"] < 400 and _is_card(result["body"]["data"]):
                 card_number = asked["code"]
         return results
