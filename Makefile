@@ -6,7 +6,7 @@ WORKERS ?= 3
 ARGS ?=
 
 
-.PHONY: help run run-split run-partners messages test test-all simulate fuzz bench format clean coverage audit secrets hooks
+.PHONY: help run run-split run-partners messages test test-all test-browser simulate fuzz bench format clean coverage audit secrets hooks
 .PHONY: lint lint-style lint-types lint-imports lint-migrations lint-security lint-workflows lint-api lint-deploy
 
 help:
@@ -15,6 +15,7 @@ help:
 	@echo "make run-partners two libraries that know each other, with a database each (PORT, PARTNER_PORT)"
 	@echo "make test     the tests, on servers of their own (ARGS='-k queue' picks, WORKERS=4)"
 	@echo "make test-all and those that begin the service whole, walk through it, kill it, cut it off"
+	@echo "make test-browser the librarian's desk in a browser (installs Debian's Chromium, as root)"
 	@echo "make simulate a library's life from a few seeds, with 1 and with 8 desks at once (ARGS='--events 5000')"
 	@echo "make fuzz     20 minutes of requests made of the API description (FUZZ_SECONDS=60 FUZZ_SEED=1)"
 	@echo "make bench    speed and memory beside floors, into benchmarks/RESULTS.md (BOOKS=books.csv)"
@@ -42,11 +43,22 @@ run-partners:
 
 test:
 	$(call install,requirements-dev.txt)
-	@exec .venv/bin/python -m pytest -n $(WORKERS) -m "not slow" --ignore tests/fuzz $(ARGS)
+	@echo "Without those in a browser (make test-browser) and of the service whole (make test-all)."
+	@exec .venv/bin/python -m pytest -n $(WORKERS) -m "not slow" --ignore tests/fuzz --ignore tests/browser $(ARGS)
 
 test-all:
 	$(call install,requirements-dev.txt)
-	@exec .venv/bin/python -m pytest -n $(WORKERS) --ignore tests/fuzz $(ARGS)
+	@echo "Without those in a browser: make test-browser."
+	@exec .venv/bin/python -m pytest -n $(WORKERS) --ignore tests/fuzz --ignore tests/browser $(ARGS)
+
+# Of Debian, where it may be installed: Playwright would bring one of its own.
+BROWSER = chromium fonts-dejavu-core fonts-noto-cjk
+test-browser:
+	$(call install,requirements-dev.txt)
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get -qq update \
+		&& DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends $(BROWSER) >/dev/null; } \
+		|| echo "They are skipped without Chromium: apt-get install $(BROWSER)"
+	@exec .venv/bin/python -m pytest -n 2 tests/browser $(ARGS)
 
 # The programs that tests start are measured, too.
 coverage:

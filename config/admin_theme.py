@@ -21,6 +21,14 @@ def _has_loans(request: HttpRequest) -> bool:
     return bool(settings.SERVICE == "all")
 
 
+def _style(request: HttpRequest) -> str:
+    return static("config/admin.css")
+
+
+def _script(request: HttpRequest) -> str:
+    return static("config/admin.js")
+
+
 def _list(title: Any, icon: str, model: str) -> dict[str, Any]:
     """A list, for those who may see it: what its page says of that, with a service's own limits."""
     app, name = model.split(".")
@@ -69,6 +77,8 @@ UNFOLD: dict[str, Any] = {
     "SITE_ICON": _symbol,
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _symbol}],
     "SITE_URL": None,
+    "STYLES": [_style],
+    "SCRIPTS": [_script],
     "DASHBOARD_CALLBACK": "config.overview.overview",
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,

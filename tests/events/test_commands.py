@@ -138,9 +138,14 @@ def test_a_group_that_is_none_is_refused_with_those_there_are():
 
 
 @pytest.mark.parametrize("command", ["relay_events", "consume_events", "deliver_webhooks"])
-def test_what_runs_until_it_is_stopped_ends_at_once_and_in_order(command):
-    process = subprocess.Popen([sys.executable, "manage.py", command], env=environment(**_here()))
-    time.sleep(3)
+def test_what_runs_until_it_is_stopped_ends_at_once_and_in_order(command, tmp_path):
+    at_work = tmp_path / "at-work"
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", command], env=environment(**_here(), ALIVE_FILE=str(at_work))
+    )
+    give_up = time.monotonic() + 60
+    while not at_work.exists() and process.poll() is None and time.monotonic() < give_up:
+        time.sleep(0.05)
     assert process.poll() is None
     process.send_signal(signal.SIGTERM)
     assert process.wait(20) == 0

@@ -1,6 +1,6 @@
 """A day at the desk, by scanner and keyboard alone."""
 
-from tests.browser.desk.conftest import AtDesk
+from tests.browser.conftest import AtDesk
 
 
 def test_ten_copies_are_lent_and_come_back(desk, library):

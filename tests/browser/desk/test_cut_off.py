@@ -1,6 +1,6 @@
 """What becomes of scans when the service is away, an answer is lost, or the session has ended."""
 
-from tests.browser.desk.conftest import AtDesk, sign_in
+from tests.browser.conftest import AtDesk, sign_in
 
 BATCH = "/api/circulation/batch/"
 SCAN = "/api/circulation/scan/"

@@ -3,7 +3,7 @@
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.browser.desk.conftest import AtDesk
+from tests.browser.conftest import AtDesk
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 SIZES = {"wide": (1280, 800, 1), "phone": (390, 844, 2), "200 %": (640, 400, 2)}

@@ -7,7 +7,10 @@ from types import SimpleNamespace
 import pytest
 import requests
 
+from circulation.models import Loan
 from circulation.simulation.own_database import own_database
+from reservations.models import Reservation
+from tests.admin.library import stock
 from tests.factories import BranchFactory, UserFactory, general_policy
 from tests.simulation.service import web_server
 
@@ -92,7 +95,11 @@ class AtDesk:
             newest.get_by_text(word).first.wait_for(timeout=PATIENCE * 1000)
 
     def has_focus(self, selector):
-        return self.page.locator(f"{selector}:focus").count() == 1
+        try:
+            self.page.wait_for_selector(f"{selector}:focus", timeout=2000)
+        except Exception:
+            return False
+        return True
 
     @property
     def rows(self):
@@ -135,6 +142,9 @@ def served(chromium, django_db_setup, django_db_blocker):
             account = UserFactory(staff=True, username=name)
             account.set_password(PASSWORD)
             account.save(update_fields=["password"])
+        root = UserFactory(admin=True, username="root")
+        root.set_password(PASSWORD)
+        root.save(update_fields=["password"])
         with web_server(database, OPEN_DESK="false", THROTTLE="false") as (url, _):
             yield url
 
@@ -144,13 +154,13 @@ def library(served):
     return Library(served)
 
 
-def sign_in(page, url, name="ann", to="/admin/desk/"):
+def sign_in(page, url, name="ann", to="/admin/desk/", seen="#desk-code:focus"):
     if not re.search("/admin/login/", page.url):
         page.goto(f"{url}/admin/login/?next={to}")
     page.fill("[name=username]", name)
     page.fill("[name=password]", PASSWORD)
     page.press("[name=password]", "Enter")
-    page.wait_for_selector("#desk-code:focus")
+    page.wait_for_selector(seen)
 
 
 @pytest.fixture(scope="session")
@@ -161,6 +171,26 @@ def signed_in(chromium, served):
     state = context.storage_state()
     context.close()
     return {"cookies": state["cookies"]}
+
+
+@pytest.fixture(scope="session")
+def of_the_admin(chromium, served):
+    """The same of the admin."""
+    context = chromium.new_context()
+    sign_in(context.new_page(), served, "root", "/admin/", "#main")
+    state = context.storage_state()
+    context.close()
+    return {"cookies": state["cookies"]}
+
+
+@pytest.fixture(scope="session")
+def stocked(served, django_db_blocker):
+    """Rows in every list; the pages of some of them."""
+    with django_db_blocker.unblock():
+        stock(3)
+        book, member = Reservation.objects.latest("pk").book_id, Loan.objects.latest("pk").member_id
+        pages = [f"/admin/library/book/{book}/change/", f"/admin/library/member/{member}/change/"]
+        return [*pages, f"/admin/reservations/line/{book}/", f"/admin/members/{member}/"]
 
 
 @pytest.fixture
