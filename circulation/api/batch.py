@@ -94,7 +94,7 @@ class Batch(OperationView):
         description=(
             f"Up to {MOST}, in order, each whole or not at all and independent of the others. With an "
             "Idempotency-Key each operation has its own key within it, so a batch that broke off can be sent again. "
-            "A scan without `card_number` is for whose turn it was at the scan before it in the batch; null: nobody's."
+            "A scan without `card_number` is for whoever's turn it was after the scan before it; null ends a turn."
         ),
         request=BatchInput,
         answers={207: BatchOut},

@@ -7,7 +7,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from circulation.api import batch
 from circulation.models import Loan
+from events.exceptions import Busy
 from library.models import Copy
 from tests.api.asking import LOAN, data_of, error_of, everything, message_of, open_loan, refusals_of
 from tests.factories import BookFactory, BranchFactory, CopyFactory, LoanFactory, MemberFactory, ReservationFactory
@@ -305,10 +307,47 @@ def test_scans_of_a_batch_follow_the_card_scanned_before_them(api, ada, query):
     assert [result["status"] for result in results] == [200, 200, 200, 404, 200, 200]
     done = [result["body"]["data"] for result in results if result["status"] == 200]
     if query:
-        assert [data["would"] for data in done] == ["show", "member", "lend", "shelve", "lend"]
+        assert [data["would"] for data in done] == ["show", "member", "lend", "shelve", "show"]
     else:
-        assert [data["action"] for data in done] == ["shown", "member", "lent", "returned", "lent"]
+        assert [data["action"] for data in done] == ["shown", "member", "lent", "returned", "shown"]
         assert {loan.member_id for loan in Loan.objects.active()} == {ada.pk}
+
+
+def test_scans_of_a_batch_go_on_with_the_turn_that_one_of_them_named(api, ada):
+    first, second = CopyFactory(), CopyFactory()
+    operations = [
+        {"op": "scan", "code": first.barcode, "card_number": "M-17"},
+        {"op": "scan", "code": second.barcode},
+    ]
+
+    results = data_of(api.post("/api/circulation/batch/", {"operations": operations}), 207)["results"]
+
+    assert [result["body"]["data"]["action"] for result in results] == ["lent", "lent"]
+    assert {loan.member_id for loan in Loan.objects.active()} == {ada.pk}
+
+
+def test_scans_after_one_that_was_not_answered_wait_with_it(api, ada, monkeypatch):
+    """It may have been the card of somebody else."""
+    first, second, third = CopyFactory(), CopyFactory(), CopyFactory()
+    done = batch.Batch._one
+
+    def busy_for_the_second(self, index, asked):
+        if asked["code"] == second.barcode:
+            raise Busy
+        return done(self, index, asked)
+
+    monkeypatch.setattr(batch.Batch, "_one", busy_for_the_second)
+    operations = [
+        {"op": "scan", "code": "M-17"},
+        {"op": "scan", "code": second.barcode},
+        {"op": "scan", "code": first.barcode},
+        {"op": "scan", "code": third.barcode, "card_number": "M-17"},
+    ]
+
+    results = data_of(api.post("/api/circulation/batch/", {"operations": operations}), 207)["results"]
+
+    assert [result["status"] for result in results] == [200, 503, 503, 200]
+    assert [loan.copy for loan in Loan.objects.active()] == [third]
 
 
 @pytest.mark.parametrize(("kind", "budget"), [("card", 5), ("lent", 11), ("returned", 9), ("shown", 4)])

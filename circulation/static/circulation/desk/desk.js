@@ -285,7 +285,7 @@ class Desk {
       row.form ??= view.overrideForm((reason) => this.override(row, reason), () => this.#dropForm());
       offers.push(row.form);
     } else if (outcome.override?.length) {
-      offers.push(view.button(say("override"), () => this.#reopen(row)));
+      offers.push(view.button(say("override"), () => this.#reopen(row), { class: "desk-button desk-quiet" }));
     } else if (outcome.isRule && isNewest) {
       offers.push(view.el("p", {}, say("notOverridable")));
     }

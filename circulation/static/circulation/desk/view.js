@@ -36,7 +36,7 @@ function result({ outcome, scan }, heading) {
     el("p", { class: "desk-told" }, outcome.told),
     outcome.reasons?.length ? el("ul", { class: "desk-reasons" }, outcome.reasons.map((reason) => el("li", {}, reason))) : null,
     outcome.title ? el("p", { class: "desk-title" }, outcome.title) : null,
-    el("p", { class: "desk-made" }, el("code", {}, scan.code), " ", say(of, { name: scan.by, time: clock(scan.at) })),
+    scan.code ? el("p", { class: "desk-made" }, el("code", {}, scan.code), " ", say(of, { name: scan.by, time: clock(scan.at) })) : null,
   ];
 }
 
@@ -52,7 +52,7 @@ export function drawRows(rows, offers) {
   by("desk-before").hidden = rows.length === 0;
   by("desk-rows").replaceChildren(
     ...rows.map((row) =>
-      el("li", { "data-tone": row.outcome.tone, "data-scan": row.scan.id }, result(row, "h3"), el("div", { class: "desk-row-offers" }, offers(row, false))),
+      el("li", { "data-tone": row.outcome.tone, "data-scan": row.scan.id }, result(row, "h3").filter(Boolean), el("div", { class: "desk-row-offers" }, offers(row, false))),
     ),
   );
 }
