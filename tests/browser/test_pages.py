@@ -60,14 +60,18 @@ def window(request, chromium, of_the_admin):
 
 def looked_at(page, served, paths):
     """What is wrong with these pages, each thing with the first page where it is."""
-    wrong = {}
+    wrong, usual = {}, page.viewport_size["height"]
     for path in paths:
         page.goto(f"{served}{path}")
         page.wait_for_load_state()
-        for found in violations(page):
-            wrong.setdefault(found, path)
         if cut_off(page):
             wrong["wider than its window"] = path
+        # All of it is seen, so that nothing lies below the bar at the bottom.
+        width, height = page.viewport_size["width"], page.evaluate("document.documentElement.scrollHeight")
+        page.set_viewport_size({"width": width, "height": height})
+        for found in violations(page):
+            wrong.setdefault(found, path)
+        page.set_viewport_size({"width": width, "height": usual})
     return wrong
 
 
