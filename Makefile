@@ -6,7 +6,7 @@ WORKERS ?= 3
 ARGS ?=
 
 
-.PHONY: help run run-split run-partners messages test test-all test-browser simulate fuzz bench format clean coverage audit secrets hooks
+.PHONY: help run run-split run-partners messages test test-all test-browser pictures simulate fuzz bench format clean coverage audit secrets hooks
 .PHONY: lint lint-style lint-types lint-imports lint-migrations lint-security lint-workflows lint-api lint-deploy
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo "make test     the tests, on servers of their own (ARGS='-k queue' picks, WORKERS=4)"
 	@echo "make test-all and those that begin the service whole, walk through it, kill it, cut it off"
 	@echo "make test-browser the librarian's desk in a browser (installs Debian's Chromium, as root)"
+	@echo "make pictures the pictures of docs/desk.md, taken anew"
 	@echo "make simulate a library's life from a few seeds, with 1 and with 8 desks at once (ARGS='--events 5000')"
 	@echo "make fuzz     20 minutes of requests made of the API description (FUZZ_SECONDS=60 FUZZ_SEED=1)"
 	@echo "make bench    speed and memory beside floors, into benchmarks/RESULTS.md (BOOKS=books.csv)"
@@ -52,13 +53,18 @@ test-all:
 	@exec .venv/bin/python -m pytest -n $(WORKERS) --ignore tests/fuzz --ignore tests/browser $(ARGS)
 
 # Of Debian, where it may be installed: Playwright would bring one of its own.
-BROWSER = chromium fonts-dejavu-core fonts-noto-cjk
+BROWSER = chromium fonts-dejavu-core fonts-droid-fallback
 test-browser:
 	$(call install,requirements-dev.txt)
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get -qq update \
 		&& DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends $(BROWSER) >/dev/null; } \
 		|| echo "They are skipped without Chromium: apt-get install $(BROWSER)"
 	@exec .venv/bin/python -m pytest -n 2 tests/browser $(ARGS)
+
+# Those of docs/desk.md.
+pictures:
+	$(call install,requirements-dev.txt)
+	@PICTURES=1 .venv/bin/python -m pytest -q tests/browser/test_pictures.py
 
 # The programs that tests start are measured, too.
 coverage:

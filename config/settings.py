@@ -252,6 +252,7 @@ LOCALE_PATHS = [BASE_DIR / "locale"]
 FORMAT_MODULE_PATH = ["config.formats"]
 USE_TZ = True
 TIME_ZONE = env.time_zone("TIME_ZONE", "UTC")
+LOGIN_REDIRECT_URL = "admin:index"
 APPEND_SLASH = False  # OptionalSlashMiddleware answers both forms, for every method, without a redirect
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000  # bytes of a request body; more is 413 PAYLOAD_TOO_LARGE
 IMPORT_MAX_MB = env.int("IMPORT_MAX_MB", 200, validate=Range(1, 100_000))  # of files to import, in one request

@@ -86,7 +86,10 @@ def test_every_answer_carries_what_keeps_browsers_safe(anyone, path):
     assert "default-src 'self'" in policy
     assert "frame-ancestors 'none'" in policy
     assert "object-src 'none'" in policy
-    assert ("unsafe-inline" in policy) == (path == "/api/docs/")
+    rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
+    inline = {name for name, allowed in rules.items() if "unsafe-inline" in allowed}
+    assert inline == {"/api/docs/": {"script-src", "style-src"}, "/admin/login/": {"style-src"}}.get(path, set())
+    assert ("unsafe-eval" in policy) == (path == "/admin/login/")
 
 
 def test_what_is_not_for_everybody_is_kept_nowhere(anyone, api, world):

@@ -6,7 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 import requests
+from django.utils import timezone
 
+from circulation import demo
 from circulation.models import Loan
 from circulation.simulation.own_database import own_database
 from reservations.models import Reservation
@@ -134,8 +136,9 @@ def chromium():
 
 @pytest.fixture(scope="session")
 def served(chromium, django_db_setup, django_db_blocker):
-    """The URL of a library with two branches, and its librarians Ann and Ben."""
+    """The URL of the demo library with another branch, and its librarians Ann and Ben."""
     with django_db_blocker.unblock(), own_database(workers=1) as database:
+        demo.load(at=timezone.now())
         BranchFactory(name="Harbour")
         general_policy(max_loans=30)
         for name in ("ann", "ben"):
