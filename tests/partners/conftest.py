@@ -10,6 +10,7 @@ from django.core.cache import cache
 from django.db import connection
 
 from events import redis
+from integrations.partners import asking, reserving
 from integrations.partners.models import Partner
 from tests.stores.sides import Side
 from tests.webhooks.receiving import Receiver
@@ -22,6 +23,16 @@ def _nothing_remembered():
     redis._away, redis._silent_until = False, 0.0
     yield
     redis._away, redis._silent_until = False, 0.0
+
+
+# A partner that is well has all the time that a busy machine needs; one that is not is given its own limit.
+PATIENCE = 30.0
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch):
+    monkeypatch.setattr(asking, "TOTAL", PATIENCE)
+    monkeypatch.setattr(reserving, "WAIT", PATIENCE)
 
 
 @pytest.fixture
@@ -46,6 +57,7 @@ def at(server, **fields):
 def saved(server, **fields):
     partner = at(server, **fields)
     partner.full_clean()
+    partner.timeout = fields.get("timeout", PATIENCE)
     partner.save()
     return partner
 
@@ -107,9 +119,9 @@ def partners(libraries, transactional_db):
             position=position,
             base_url=f"http://127.0.0.1:{library.port}",
             allows_private=True,
-            timeout=2.0,
         )
         partner.full_clean()
+        partner.timeout = PATIENCE
         partner.save()
         made.append(partner)
     return made

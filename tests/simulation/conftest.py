@@ -20,15 +20,14 @@ def migrated(django_db_blocker):
         pass
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as server:
         server.execute(f'ALTER DATABASE "{first}" RENAME TO "{name}"')
-        connection.settings_dict["TEST"]["TEMPLATE"] = name
-        yield
-        del connection.settings_dict["TEST"]["TEMPLATE"]
+        yield name
         server.execute(f'DROP DATABASE "{name}"')
 
 
 @pytest.fixture
 def simulate(migrated, django_db_blocker):
     """Runs the command; afterwards this process has the database that it had before, and nothing else is there."""
+    connection.settings_dict["TEST"]["TEMPLATE"] = migrated
     before = deepcopy(connection.settings_dict)
     with django_db_blocker.unblock():
         yield lambda **options: run("simulate", **(SMALL | options))
@@ -36,4 +35,6 @@ def simulate(migrated, django_db_blocker):
         connection.ensure_connection()
         assert connection.connection.info.dbname == before["NAME"]
         connection.close()
+    # Others make their databases from scratch, and some of them at another server.
+    del connection.settings_dict["TEST"]["TEMPLATE"]
     assert left(os.getpid()) == []
