@@ -186,7 +186,8 @@ def test_a_process_that_is_told_to_end_ends_its_streams_in_order(desk, listen):
         process.send_signal(signal.SIGTERM)
 
         for listener in listeners:
-            assert listener.answer.read() == b""  # of a server that was killed: IncompleteRead
+            # Of a server that was killed: IncompleteRead. It may have said meanwhile that it is there.
+            assert listener.answer.read() in (b"", b": still here\n\n")
         assert process.wait(PATIENCE) == 0
 
 
