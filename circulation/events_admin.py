@@ -212,7 +212,11 @@ class AuditTrail(NamedEvents):
             return "-"
         body = format_html_join("", "<tr><th>{}</th><td>{}</td><td>{}</td></tr>", rows)
         return format_html(
-            "<table><thead><tr><th></th><th>{}</th><th>{}</th></tr></thead>{}</table>", _("Before"), _("After"), body
+            "<table><thead><tr><th>{}</th><th>{}</th><th>{}</th></tr></thead>{}</table>",
+            _("Field"),
+            _("Before"),
+            _("After"),
+            body,
         )
 
     @admin.display(description=_("Details"))

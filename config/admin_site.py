@@ -8,7 +8,9 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
+from django.contrib import admin
 from django.contrib.admin.exceptions import NotRegistered
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -74,12 +76,26 @@ class DeskSite(UnfoldAdminSite):  # type: ignore[misc]  # it has no types
         return export(request, model_admin)
 
 
+def _refused(request: HttpRequest, status: int, sentence: str) -> HttpResponse:
+    """A page of the desk rather than the server's, so that one finds back."""
+    title = _("Not found") if status == 404 else _("Not allowed")
+    context = {**admin.site.each_context(request), "title": title, "sentence": sentence}
+    return TemplateResponse(request, "admin/refused.html", context, status=status)
+
+
 def _under_its_policy(view: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(view)
     def answer(*args: Any, **kwargs: Any) -> Any:
         request = next(argument for argument in args if isinstance(argument, HttpRequest))
         with reading(request):
-            response = view(*args, **kwargs)
+            try:
+                response = view(*args, **kwargs)
+            except Http404:
+                response = _refused(request, 404, _("There is nothing at this address, or no longer."))
+            except PermissionDenied:
+                response = _refused(
+                    request, 403, _("Your account may not do this, or nobody may: what the library must know is kept.")
+                )
             if isinstance(response, TemplateResponse):
                 response.render()  # now, while its language is set
         response.headers.setdefault("Content-Security-Policy", settings.ADMIN_CONTENT_SECURITY_POLICY)

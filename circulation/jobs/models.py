@@ -111,7 +111,7 @@ class JobFile(models.Model):
         constraints = [models.UniqueConstraint(fields=["job", "role", "number"], name="one_file_of_a_number")]
 
     def __str__(self) -> str:
-        return self.name
+        return self.name or str(self.get_role_display())
 
 
 class JobChunk(models.Model):

@@ -6,6 +6,7 @@ from circulation.jobs.models import Job
 from circulation.jobs.running import run
 from library.models import Copy
 from tests.browser.conftest import AtDesk
+from tests.browser.test_pages import violations
 
 FILE = "id,title,author\n" + "".join(f"{number},Story {number},Somebody\n" for number in range(1, 11))
 
@@ -33,10 +34,13 @@ def test_a_file_ten_loans_a_line_and_the_overview(desk, library, served):
     page.get_by_role("button", name="Look at it first").press("Enter")
     page.wait_for_url("**/admin/import/*/")
     work()
+    page.get_by_role("button", name="Import it").wait_for()
+    assert violations(page) == []
     page.get_by_role("button", name="Import it").press("Enter")
     page.wait_for_url("**/admin/import/*/")
     work()
     page.get_by_text("10 added").first.wait_for()
+    assert violations(page) == []
     pile = list(
         Copy.objects.filter(book__title__startswith="Story ").order_by("book_id").values_list("barcode", flat=True)
     )
