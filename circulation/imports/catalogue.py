@@ -91,7 +91,8 @@ class Catalogue(Kind[TitleRecord, KnownTitle]):
         self._columns.expect(names)
         if "title" not in self._columns.given(names):
             raise FileError(
-                f"has no column for the title. Its columns are {listed(names)}. Name one: --map title=COLUMN"
+                f"has no column for the title. Its columns are {listed(names)}. "
+                "Name one, under “Columns” or with --map: title=COLUMN"
             )
         if "items" not in names and (unused := self._columns.unused(names)):  # MARC has no columns
             yield f"Columns that are not used: {listed(unused)}."

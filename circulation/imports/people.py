@@ -75,7 +75,10 @@ class People(Kind[MemberRecord, KnownMember]):
     def expect(self, names: tuple[str, ...]) -> Iterable[str]:
         self._columns.expect(names)
         if not self._columns.given(names) & set(_NAMES):
-            raise FileError(f"has no column for the name. Its columns are {listed(names)}. Name one: --map name=COLUMN")
+            raise FileError(
+                f"has no column for the name. Its columns are {listed(names)}. "
+                "Name one, under “Columns” or with --map: name=COLUMN"
+            )
         if unused := self._columns.unused(names):
             yield f"Columns that are not used: {listed(unused)}."
 

@@ -13,7 +13,8 @@ pytestmark = pytest.mark.django_db
 EMMA = {"BookID": 1000, "BookName": "Emma", "NumberOfCopies": 2}
 ONLY_ROWS = "Only INSERT INTO table (columns) VALUES (...), (...) is read, with nothing after it."
 NO_FORMAT = (
-    "is neither JSON, SQL nor MARC, and its first line, “{}”, names no column that is known here. Name one with --map."
+    "is neither JSON, SQL nor MARC, and its first line, “{}”, names no column that is known here. "
+    "Name one under “Columns”, or with --map."
 )
 INTO = "INSERT INTO books (BookID, BookName, NumberOfCopies)"
 

@@ -95,7 +95,8 @@ def test_a_table_without_titles_is_refused_as_a_whole(file):
     path = file("ISBN,Publisher\n0141439580,Penguin\n")
 
     assert run("import_books", path).failure == (
-        f"{path} has no column for the title. Its columns are ISBN, Publisher. Name one: --map title=COLUMN "
+        f"{path} has no column for the title. Its columns are ISBN, Publisher. "
+        "Name one, under “Columns” or with --map: title=COLUMN "
         "Nothing was changed."
     )
 

@@ -103,7 +103,7 @@ def test_what_is_no_table_is_told_in_one_line(file, content, problem):
         (
             b"",
             f"is neither JSON, SQL nor MARC, and its first line, “{'a' * 40}”, names no column that is known here. "
-            "Name one with --map.",
+            "Name one under “Columns”, or with --map.",
         ),
         (b"title,", "cannot be read: line 1 is longer than 1,000,000 characters."),
         (b"title\n", "cannot be read: line 2 is longer than 1,000,000 characters."),

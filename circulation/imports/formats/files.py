@@ -40,5 +40,5 @@ def reader_of(source: Source, named: Collection[str] = ()) -> Reader:
         raise FileError(f"has no column “{next(iter(named))}”. Its first line is “{columns}”.")
     raise FileError(
         f"is neither JSON, SQL nor MARC, and its first line, “{columns}”, names no column that is known here. "
-        "Name one with --map."
+        "Name one under “Columns”, or with --map."
     )
