@@ -21,6 +21,7 @@ from library.admin import OperationAdmin, OperationForm, titles_like
 from library.models import BARCODE, Book, Branch, Copy
 from library.services import COPY_FIELDS, edit_copy, main_branch
 from reservations.titles import add_copies
+from rest.words import in_words
 
 MOST_COPIES = 100
 
@@ -165,7 +166,7 @@ class CopyAdmin(OperationAdmin):
         self, request: HttpRequest, copies: QuerySet[Any], operation: Operation[..., Moved], question: str
     ) -> HttpResponse | None:
         def take_out(copy: Copy, reason: str) -> str:
-            return operation(barcode=copy.barcode, reason=reason, at=timezone.now()).told
+            return in_words(operation(barcode=copy.barcode, reason=reason, at=timezone.now()).told)
 
         return self.carry_out(request, copies, take_out, question=question, reason="optional")
 

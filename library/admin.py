@@ -28,6 +28,7 @@ from library.branch_form import BranchForm, NameForm
 from library.exceptions import Refusal
 from library.models import WEEK, Book, Branch, Copy, LoanPolicy, Member, MemberCategory
 from library.services import revision
+from rest.words import in_words
 
 Page = Callable[[], HttpResponse]
 
@@ -68,7 +69,8 @@ class OperationForm(ModelForm):
 
 def reasons(refusal: DomainError) -> list[str]:
     """Every reason of a refusal, for people."""
-    return [reason.message for reason in refusal.reasons()] if isinstance(refusal, Refusal) else [refusal.message]
+    standing = refusal.reasons() if isinstance(refusal, Refusal) else (refusal,)
+    return [in_words(reason.message) for reason in standing]
 
 
 class OperationAdmin(DeskAdmin):

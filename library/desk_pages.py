@@ -14,6 +14,7 @@ from django.template.response import TemplateResponse
 from events.exceptions import DomainError
 from events.recording import acting
 from library.exceptions import Refusal
+from rest.words import in_words
 
 View = Callable[..., HttpResponse]
 
@@ -46,7 +47,7 @@ def attempt(request: HttpRequest, run: Callable[[], Any]) -> bool:
     except DomainError as refusal:
         reasons = refusal.reasons() if isinstance(refusal, Refusal) else [refusal]
         for reason in reasons:
-            messages.error(request, reason.message)
+            messages.error(request, in_words(reason.message))
         return False
-    messages.success(request, told)
+    messages.success(request, in_words(told))
     return True

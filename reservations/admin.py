@@ -26,6 +26,7 @@ from library.services import BOOK_FIELDS, add_title, main_branch
 from reservations import services as line
 from reservations import titles
 from reservations.models import Reservation
+from rest.words import in_words
 
 FILTER_VALUES = 50
 # One look into the index for each that there is. To count them would read every title.
@@ -68,7 +69,7 @@ class BookForm(OperationForm):
         try:
             return isbn.normalised(text) if text else ""
         except ValueError as error:
-            raise forms.ValidationError(str(error)) from error
+            raise forms.ValidationError(in_words(str(error))) from error
 
 
 class NewBookForm(BookForm):

@@ -20,6 +20,7 @@ from library.desk_pages import attempt, for_staff_who_may, shown
 from library.models import Member
 from reservations import services as line
 from reservations.models import Reservation
+from rest.words import in_words
 
 SHOWN = 50
 REASON_LENGTH = 300
@@ -98,7 +99,7 @@ def _renew(member: Member, number: int, reason: str) -> str:
 
 def _return(member: Member, number: int, reason: str) -> str:
     returned = services.return_copy(loan_id=number, at=timezone.now())
-    return f"{_('Copy %(barcode)s returned.') % {'barcode': returned.loan.copy.barcode}} {returned.next.told}"
+    return f"{_('Copy %(barcode)s returned.') % {'barcode': returned.loan.copy.barcode}} {in_words(returned.next.told)}"
 
 
 def _cancel(member: Member, number: int, reason: str) -> str:

@@ -8,15 +8,17 @@ import pytest
 from django.apps import apps
 from django.conf import settings
 from django.core.management import call_command
-from django.utils.translation import trans_real
+from django.utils.translation import override, trans_real
 
 from config import languages
 from config.labels import labels
+from config.sentences import sentences
 from integrations.notifications.kinds import NAMES as KIND_NAMES
 from library.models import Book
+from rest import words
 from tests.admin.browser import change_page, page
 from tests.admin.library import ADDED_BY_HAND, MODELS, row_of, stock
-from tests.factories import BookFactory
+from tests.factories import BookFactory, CopyFactory, LoanFactory, MemberFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -143,6 +145,104 @@ def test_translators_get_every_text_and_their_work_is_compiled(tmp_path, monkeyp
     call_command("messages", "eo", verbosity=0)
 
     catalogue = (tmp_path / "eo" / "LC_MESSAGES" / "django.po").read_text()
-    for text in ("Export these as CSV", "Withdraw for good", "card number", "“%(title)s” was withdrawn."):
+    for text in (
+        "Export these as CSV",
+        "Withdraw for good",
+        "card number",
+        "“%(title)s” was withdrawn.",
+        "Copy {0} lent to {1} until {2}.",
+    ):
         assert f'msgid "{text}"' in catalogue
     assert (tmp_path / "eo" / "LC_MESSAGES" / "django.mo").exists()
+
+
+# --- What services say -------------------------------------------------------------------------------------
+
+GERMAN = {
+    "{0} has {1} on loan, and {2} is the limit.": "{0} hat {1} ausgeliehen, erlaubt sind {2}.",
+    "Copy {0} is {1} and cannot be lent.": "Exemplar {0} ist {1} und wird nicht verliehen.",
+    "Copy {0} returned. {1}": "Exemplar {0} ist zurück. {1}",
+    "Copy {0} lent to {1} until {2}.": "{1} hat Exemplar {0} bis {2}.",
+    "Put it back on the shelf.": "Bitte ins Regal stellen.",
+    "Damaged": "Beschädigt",
+    "There is no member {0}.": "Es gibt kein Mitglied {0}.",
+    "Reason": "Grund",
+}
+
+
+class German(gettext.NullTranslations):
+    _catalog = GERMAN
+
+    def gettext(self, message):
+        return GERMAN.get(message.rpartition(chr(4))[2], message)
+
+    def to_language(self):
+        return "de"
+
+    def language(self):
+        return "de"
+
+
+@pytest.fixture
+def german(monkeypatch):
+    monkeypatch.setitem(trans_real._translations, "de", German())
+    monkeypatch.setattr(languages, "_has_catalogue", lambda code: code == "de")
+    words._patterns.cache_clear()
+    yield
+    words._patterns.cache_clear()
+
+
+@pytest.mark.usefixtures("german")
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("Ada Lovelace has 5 on loan, and 5 is the limit.", "Ada Lovelace hat 5 ausgeliehen, erlaubt sind 5."),
+        ("Copy 1-2 is damaged and cannot be lent.", "Exemplar 1-2 ist beschädigt und wird nicht verliehen."),
+        ("Copy 1-2 returned. Put it back on the shelf.", "Exemplar 1-2 ist zurück. Bitte ins Regal stellen."),
+        ("Copy 1-2 lent to Ada until 2026-12-31.", "Ada hat Exemplar 1-2 bis 2026-12-31."),
+        ("Put it back on the shelf.", "Bitte ins Regal stellen."),
+        ("What no catalogue has.", "What no catalogue has."),
+        ("", ""),
+    ],
+)
+def test_what_a_service_said_is_told_in_the_readers_language(said, told):
+    with override("de"):
+        assert words.in_words(said) == told
+    assert words.in_words(said) == said
+
+
+@pytest.mark.usefixtures("german")
+def test_the_desks_page_is_answered_in_its_readers_language_and_a_program_in_english(desk):
+    copy = CopyFactory(barcode="1-2", damaged=True)
+    member = MemberFactory()
+    body = {"code": copy.barcode, "card_number": member.card_number}
+
+    def scan(**headers):
+        answer = desk.client.post("/api/circulation/scan/", body, "application/json", headers=headers)
+        return answer.json()["error"]["message"], answer.json()["error"]["details"]["refusals"][0]["message"]
+
+    here = scan(**{"accept-language": "de", "x-csrftoken": "of a page"})
+    assert here == ("Exemplar 1-2 ist beschädigt und wird nicht verliehen.",) * 2
+    assert scan(**{"accept-language": "de"}) == ("Copy 1-2 is damaged and cannot be lent.",) * 2
+    assert scan(**{"accept-language": "fr", "x-csrftoken": "of a page"})[0].startswith("Copy 1-2 is damaged")
+
+
+@pytest.mark.usefixtures("german")
+def test_what_came_of_a_button_is_told_in_the_readers_language(desk):
+    loan = LoanFactory()
+    url = f"/admin/members/{loan.member_id}/"
+    german = {"headers": {"accept-language": "de"}, "follow": True}
+
+    assert "Bitte ins Regal stellen." in desk.client.post(url, {"do": f"return:{loan.pk}"}, **german).text
+
+
+def test_what_services_say_is_collected_for_translators():
+    assert {
+        "Copy {0} is {1} and cannot be lent.",
+        "{0} has {1} on loan, and {2} is the limit.",
+        "Put it back on the shelf.",
+        "Copy {0} returned. {1}",
+        "Copy {0} lent to {1} until {2}.",
+        " for {0}",
+        "The reservation of “{0}” is cancelled.",
+    } <= set(sentences())

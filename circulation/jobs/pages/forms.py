@@ -17,6 +17,7 @@ from circulation.imports.recognising import recognised
 from circulation.jobs.api.serializers import MOST_FILES
 from circulation.jobs.importing import IMPORTABLE
 from circulation.jobs.models import Job
+from rest.words import in_words
 
 Sent = Any  # an UploadedFile, which is generic for the type checker only
 KINDS = {"books": Job.Kind.IMPORT_BOOKS, "members": Job.Kind.IMPORT_MEMBERS}
@@ -87,7 +88,7 @@ class ImportForm(forms.Form):
         try:
             return source_said(said) if said else ""
         except ValueError as problem:
-            raise ValidationError(str(problem)) from problem
+            raise ValidationError(in_words(str(problem))) from problem
 
     def clean_columns(self) -> list[str]:
         return [line.strip() for line in self.cleaned_data["columns"].splitlines() if line.strip()]
@@ -101,7 +102,7 @@ class ImportForm(forms.Form):
             try:
                 columns_named(given["columns"], IMPORTABLE[kind].fields)
             except ValueError as problem:
-                self.add_error("columns", str(problem))
+                self.add_error("columns", in_words(str(problem)))
         return given
 
     def _recognised(self, given: dict[str, Any]) -> Job.Kind | None:

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from circulation.jobs import store
 from circulation.jobs.models import Job, JobFile
 from events import heartbeats
+from rest.words import in_words
 
 SILENT = 120.0  # seconds without a sign of life after which no worker is there
 REASONS_SHOWN = 20
@@ -139,7 +140,7 @@ class Shown:
                 return _("It was cancelled. What was done before stays: %(told)s.") % {"told": told}
             case Job.State.CANCELLED:
                 return _("It was cancelled. Nothing was changed.")
-        return self.job.message
+        return in_words(self.job.message)
 
     @property
     def percent(self) -> int:
@@ -166,7 +167,7 @@ class Shown:
     def reasons(self) -> list[str]:
         """The first of what there was to say about rows."""
         found: list[str] = self.job.notes
-        return found[:REASONS_SHOWN]
+        return [in_words(note) for note in found[:REASONS_SHOWN]]
 
     @property
     def has_reasons(self) -> bool:

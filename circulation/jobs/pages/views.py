@@ -34,6 +34,7 @@ from circulation.jobs.pages.showing import Shown, preview_of
 from circulation.jobs.services import Upload
 from circulation.jobs.telling import Reasons
 from events.exceptions import DomainError
+from rest.words import in_words
 
 EARLIER = 15  # imports that are listed
 AROUND = 64 * 1024  # bytes of a request that are not the files'
@@ -113,7 +114,7 @@ def _choose(request: HttpRequest) -> HttpResponseBase:
             )
             return _to(job.pk)
         except DomainError as problem:
-            form.add_error(None, str(problem))
+            form.add_error(None, in_words(str(problem)))
     return _start_page(request, form, 422)
 
 
@@ -172,7 +173,7 @@ def start(request: HttpRequest, job_id: int) -> HttpResponseBase:
     except JobNotFound:
         return _gone(request, job_id)
     except DomainError as problem:
-        messages.error(request, str(problem))
+        messages.error(request, in_words(str(problem)))
         return _to(job_id)
     return _to(job.pk)
 
@@ -185,7 +186,7 @@ def cancel(request: HttpRequest, job_id: int) -> HttpResponseBase:
     except JobNotFound:
         return _gone(request, job_id)
     except DomainError as problem:
-        messages.warning(request, str(problem))
+        messages.warning(request, in_words(str(problem)))
     return _to(job_id)
 
 

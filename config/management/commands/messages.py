@@ -8,8 +8,9 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 
 from config.labels import labels
+from config.sentences import sentences
 
-# What models are called stands in no call of gettext: written into a file for as long as it is read.
+# What models are called, and what services say, stands in no call of gettext: written into a file while it is read.
 COLLECTED = Path("config") / "labels_for_translators.py"
 
 
@@ -22,7 +23,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         collected = settings.BASE_DIR / COLLECTED
         settings.LOCALE_PATHS[0].mkdir(exist_ok=True)
-        collected.write_text("".join(f"gettext({text!r})\n" for text in labels()))
+        collected.write_text("".join(f"gettext({text!r})\n" for text in [*labels(), *sentences()]))
         try:
             ignored = [".venv", "tests", "node_modules", ".static", ".local", "locale"]
             call_command("makemessages", locale=options["languages"], ignore_patterns=ignored, no_location=True)
