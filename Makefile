@@ -6,7 +6,7 @@ WORKERS ?= 3
 ARGS ?=
 
 
-.PHONY: help run run-split run-partners messages test test-all test-browser pictures simulate fuzz bench format clean coverage audit secrets hooks
+.PHONY: help run run-split run-partners messages test test-all test-browser pictures simulate fuzz bench storm format clean coverage audit secrets hooks
 .PHONY: lint lint-style lint-types lint-imports lint-migrations lint-security lint-workflows lint-api lint-deploy
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo "make simulate a library's life from a few seeds, with 1 and with 8 desks at once (ARGS='--events 5000')"
 	@echo "make fuzz     20 minutes of requests made of the API description (FUZZ_SECONDS=60 FUZZ_SEED=1)"
 	@echo "make bench    speed and memory beside floors, into benchmarks/RESULTS.md (BOOKS=books.csv)"
+	@echo "make storm    two minutes of clients while everything is killed; was all kept? (STORM_SECONDS=30 STORM_SEED=1)"
 	@echo "make coverage all tests, and what they reach: in htmlcov (ARGS='tests/library' for a part)"
 	@echo "make lint     format, lint, types, import rules, missing and unsafe migrations, insecure code"
 	@echo "make audit    secrets in the history, the workflows, packages with known vulnerabilities (asks osv.dev)"
@@ -86,6 +87,13 @@ messages:
 bench:
 	$(call install,requirements.txt)
 	@exec .venv/bin/python -m benchmarks
+
+# With everything struck down again and again. STORM_SECONDS, STORM_SEED, STORM_CLIENTS.
+STORM_SECONDS ?= 120
+storm:
+	$(call install,requirements-dev.txt)
+	@exec .venv/bin/python -m benchmarks.storm --seconds $(STORM_SECONDS) \
+		$(if $(STORM_SEED),--seed $(STORM_SEED)) $(if $(STORM_CLIENTS),--clients $(STORM_CLIENTS))
 
 lint: lint-style lint-types lint-imports lint-migrations lint-security
 

@@ -14,6 +14,7 @@ SHARED = (
     "tests/deploy/",
     "tests/observability/test_served.py",
     "tests/config/test_pgbouncer.py",
+    "tests/storm/test_storm.py",
 )
 
 

@@ -1,0 +1,172 @@
+"""Clients that do everything a desk does, and ask again with the same key until they are answered."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+import time
+from typing import Any
+
+import requests
+
+from benchmarks.storm.histories import Asked
+
+# How often what is done. Without a line there is nothing to serve, so members reserve a good deal.
+OFTEN = {
+    "checkout": 22, "return": 22, "scan": 12, "reserve": 16, "renew": 4, "cancel": 4, "suspend": 3, "resume": 3,
+    "fulfil": 6, "undo": 3, "lost": 2, "found": 3, "batch": 3,
+}  # fmt: skip
+UNANSWERED = (408, 429, 500, 502, 503, 504)
+PATIENCE = 15.0  # seconds for an answer
+SENT_AGAIN = 0.15  # how often a client asks once more for what it was answered, as one that lost the answer
+
+
+class Library:
+    """What clients know of the library, each from what it was answered; good enough to ask sensible things."""
+
+    def __init__(self, barcodes: list[str], books: list[int], cards: dict[int, str]) -> None:
+        self.barcodes, self.books, self.cards = barcodes, books, cards
+        self.members = list(cards)
+        self.places: list[int] = []
+        self.undoable: list[int] = []
+
+
+class Client(threading.Thread):
+    """A thread with a seed of its own. It stops asking at `until`, and gives up at `patience`."""
+
+    def __init__(
+        self, number: int, seed: int, ports: list[int], library: Library, began: float, until: float, patience: float
+    ) -> None:
+        super().__init__(name=f"client {number}", daemon=True)
+        self.number, self.ports, self.library = number, ports, library
+        self.began, self.until, self.patience = began, until, patience
+        self.history: list[Asked] = []
+        self._chance = random.Random(seed * 1000 + number)
+        self._session = requests.Session()
+        self._prefix = f"storm-{seed}-{number}"
+
+    def run(self) -> None:
+        while self.now() < self.until:
+            operation = self._chance.choices(list(OFTEN), list(OFTEN.values()))[0]
+            path, body = self._asked(operation)
+            key = f"{self._prefix}-{len(self.history)}"
+            asked = Asked(key, operation, path, body, begun=self.now())
+            self.history.append(asked)
+            self._ask_until_answered(asked)
+            if asked.is_acknowledged:
+                self._learn(asked)
+        self._session.close()
+
+    def now(self) -> float:
+        return time.monotonic() - self.began
+
+    # --- Asking ---
+
+    def _ask_until_answered(self, asked: Asked) -> None:
+        while (answer := self._send(asked)) is None:
+            if self.now() > self.patience:
+                return
+            time.sleep(self._chance.uniform(0.02, 0.3))
+        asked.status, asked.answer, asked.ended = answer.status_code, answer.text, self.now()
+        # Of a batch, what was refused may be done when it is sent again.
+        if asked.is_acknowledged and asked.operation != "batch" and self._chance.random() < SENT_AGAIN:
+            again = self._send(asked)
+            if again is not None:
+                asked.again.append(again.text)
+
+    def _send(self, asked: Asked) -> requests.Response | None:
+        """The answer; None when nobody knows what was done."""
+        asked.tries += 1
+        url = f"http://127.0.0.1:{self._chance.choice(self.ports)}{asked.path}"
+        headers = {"Idempotency-Key": asked.key, "X-Request-ID": asked.key}
+        try:
+            answer = self._session.post(url, json=asked.body, headers=headers, timeout=PATIENCE)
+        except requests.RequestException:
+            return None
+        if answer.status_code in UNANSWERED:
+            return None
+        if answer.status_code == 409 and answer.json()["error"]["code"] == "IDEMPOTENCY_IN_PROGRESS":
+            return None
+        if asked.operation == "batch" and answer.status_code < 300:
+            # A part that was not answered is answered when the batch is sent again: each has a key within it.
+            results = answer.json()["data"]["results"]
+            if any(
+                result["status"] in UNANSWERED or _code(result["body"]) == "IDEMPOTENCY_IN_PROGRESS"
+                for result in results
+            ):
+                return None
+        return answer
+
+    # --- What is asked ---
+
+    def _asked(self, operation: str) -> tuple[str, dict[str, Any]]:
+        pick, library = self._chance.choice, self.library
+        barcode, member, book = pick(library.barcodes), pick(library.members), pick(library.books)
+        place = pick(library.places or [1])
+        match operation:
+            case "checkout" if self._chance.random() < 0.5:
+                return "/api/circulation/checkout/", {"member_id": member, "book_id": book}
+            case "checkout":
+                return "/api/circulation/checkout/", {"member_id": member, "barcode": barcode}
+            case "return" | "renew":
+                return f"/api/circulation/{operation}/", {"barcode": barcode}
+            case "scan" if self._chance.random() < 0.5:
+                return "/api/circulation/scan/", {"code": barcode, "card_number": library.cards[member]}
+            case "scan":
+                return "/api/circulation/scan/", {"code": barcode}
+            case "undo":
+                return "/api/circulation/undo/", {"event_id": pick(library.undoable or [1])}
+            case "reserve":
+                return "/api/reservations/", {"member_id": member, "book_id": book}
+            case "fulfil":
+                return f"/api/reservations/{place}/fulfill/", {}
+            case "cancel" | "suspend" | "resume":
+                return f"/api/reservations/{place}/{operation}/", {}
+            case "lost" | "found":
+                return f"/api/copies/{barcode}/mark-{operation}/", {}
+        return "/api/circulation/batch/", {
+            "operations": [
+                {"op": "return", "barcode": barcode},
+                {"op": "checkout", "member_id": member, "barcode": barcode},
+                {"op": "return", "barcode": pick(library.barcodes)},
+            ]
+        }
+
+    def _learn(self, asked: Asked) -> None:
+        if asked.operation == "reserve":
+            self.library.places.append(asked.data["id"])
+            del self.library.places[:-40]
+        elif asked.operation == "scan" and asked.data["undo"]:
+            self.library.undoable.append(asked.data["undo"])
+            del self.library.undoable[:-5]
+
+
+def _code(body: dict[str, Any]) -> str | None:
+    error = body.get("error")
+    return error["code"] if error else None
+
+
+def stocked(port: int, titles: int, copies: int, members: int) -> Library:
+    """A small library, so that all meet at the same few titles."""
+
+    def made(path: str, body: dict[str, Any]) -> Any:
+        answer = requests.post(f"http://127.0.0.1:{port}/api/{path}", json=body, timeout=PATIENCE)
+        answer.raise_for_status()
+        return answer.json()["data"]
+
+    books, barcodes = [], []
+    for number in range(titles):
+        book = made("books/", {"title": f"Storm {number}", "copies": copies})["id"]
+        books.append(book)
+        listed = requests.get(f"http://127.0.0.1:{port}/api/books/{book}/copies/", timeout=PATIENCE).json()["data"]
+        barcodes += [copy["barcode"] for copy in (listed["results"] if isinstance(listed, dict) else listed)]
+    cards = {}
+    for number in range(members):
+        member = made("members/", {"name": f"Reader {number}", "email": f"reader{number}@example.org"})
+        cards[member["id"]] = member["card_number"]
+    return Library(barcodes, books, cards)
+
+
+def written(histories: list[Asked]) -> str:
+    return json.dumps([vars(asked) for asked in histories], indent=1)
