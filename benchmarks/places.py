@@ -44,17 +44,19 @@ PATIENCE = 30.0  # seconds for a process to answer, or to end
 EMPTY = "empty"  # the database that was migrated and nothing else
 
 
-def prepare() -> Postgres:
-    """Start private servers with nothing in them. They stop when this process ends, however it does."""
+def prepare(directory: Path = LOCAL_DIR, *, keep: bool = False) -> Postgres:
+    """Start private servers, with nothing in them unless it is kept. They stop when this process ends, however it does."""
     for name in FOREIGN:
         os.environ.pop(name, None)
-    os.environ |= {**SETTINGS, "SECRET_KEY": secrets.token_urlsafe()}
-    embedded.clean()  # what a killed run left
-    atexit.register(embedded.clean)  # after the servers stopped: what is registered later is called sooner
+    os.environ |= {**SETTINGS, "LOCAL_DIR": str(directory), "SECRET_KEY": secrets.token_urlsafe()}
+    if not keep:
+        embedded.clean()  # what a killed run left
+        atexit.register(embedded.clean)  # after the servers stopped: what is registered later is called sooner
     embedded.ensure_running()
     postgres = Postgres(embedded.home())
     manage("migrate", "--verbosity", "0")
     with connect(postgres, "postgres") as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {EMPTY}")
         connection.execute(f"CREATE DATABASE {EMPTY} TEMPLATE {postgres.database} OWNER {postgres.user}")
     return postgres
 
