@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 
 from benchmarks import library, places
+from benchmarks.library import Size
 from benchmarks.progress import Progress
 from config import embedded
 from config.servers import Postgres
@@ -18,63 +20,41 @@ from config.servers import Postgres
 LOCAL_DIR = Path(".local") / "bench-large"
 SQL = Path(__file__).with_name("large_library.sql")
 COPIES_PER_BOOK = 3
-BYTES_A_TITLE = 9_000  # of a finished library, with its indexes
-# A library, the copy of it that is worked in, and what sorting and the log take while it is built.
-ROOM = 2.3
+BYTES_A_TITLE = 8_000  # of a library, with its indexes
+LOG = 10e9  # bytes, for the write-ahead log while one is built or worked in, and for sorting
 
 
-@dataclass(frozen=True)
-class Size:
-    """How much of everything there is."""
-
-    titles: int
-
-    @property
-    def members(self) -> int:
-        return self.titles // 5
-
-    @property
-    def line(self) -> int:
-        """Those who wait for title 1: at most every second member."""
-        return min(10_000, self.members // 2)
-
-    @property
-    def scale(self) -> float:
-        return (self.titles / 100_000) ** 0.5
-
-    @property
-    def database(self) -> str:
-        return f"large_{self.titles}"
-
-    def __str__(self) -> str:
-        return f"{self.titles:,} titles"
-
-
-def missing_room(sizes: list[Size]) -> str:
-    """What to say if the disk has no room for what is still to be built, else nothing."""
-    needed = sum(size.titles for size in sizes) * BYTES_A_TITLE * ROOM
-    free = shutil.disk_usage(embedded.home().directory).free
+def missing_room(sizes: Sequence[Size], missing: Sequence[Size]) -> str:
+    """What to say if the disk has no room for what is still to be built, and copies of all; else nothing."""
+    needed = BYTES_A_TITLE * sum(size.titles for size in (*sizes, *missing)) + LOG
+    directory = embedded.home().directory
+    free = shutil.disk_usage(directory).free
     if free > needed:
         return ""
     return (
-        f"Not enough room: {needed / 1e9:.0f} GB are needed in {embedded.home().directory}, {free / 1e9:.0f} GB are "
-        "free. Choose fewer or smaller libraries: SIZES=10000,100000."
+        f"Not enough room in {directory}: {needed / 1e9:.0f} GB are needed, {free / 1e9:.0f} GB are free. "
+        "Choose fewer or smaller libraries: make bench-large SIZES=10000,100000"
     )
 
 
-def stamp() -> str:
-    """Tells one way of building from another: the migrations, and what stands here."""
-    parts = [SQL, Path(__file__), *sorted(embedded.BASE_DIR.glob("*/migrations/*.py"))]
-    parts += sorted(embedded.BASE_DIR.glob("integrations/*/migrations/*.py"))
-    return hashlib.sha256(b"".join(path.read_bytes() for path in parts)).hexdigest()
+def database(size: Size) -> str:
+    return f"large_{size.titles}"
+
+
+def stamp(size: Size) -> str:
+    """Tells one way of building from another: the migrations, and the statements that fill the tables."""
+    digest = hashlib.sha256("".join(statements for _, statements in _parts(size)).encode())
+    for path in sorted([*embedded.BASE_DIR.glob("*/migrations/*.py"), *embedded.BASE_DIR.glob("*/*/migrations/*.py")]):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def is_built(connection: psycopg.Connection, size: Size) -> bool:
     """Whether the database is there, and finished: its comment is the last thing that it gets."""
     row = connection.execute(
-        "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s", [size.database]
+        "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s", [database(size)]
     ).fetchone()
-    return row == (stamp(),)
+    return row == (stamp(size),)
 
 
 def steps() -> int:
@@ -85,18 +65,34 @@ def steps() -> int:
 def build(postgres: Postgres, size: Size, progress: Progress) -> None:
     """Build it anew. A database that was left unfinished goes."""
     with places.connect(postgres, "postgres") as connection:
-        connection.execute(f"DROP DATABASE IF EXISTS {size.database} WITH (FORCE)")
-        connection.execute(f"CREATE DATABASE {size.database} TEMPLATE {places.EMPTY} OWNER {postgres.user}")
-        connection.execute("ALTER SYSTEM SET max_wal_size = '8GB'")  # fewer checkpoints, of which each writes pages whole
+        connection.execute(f"DROP DATABASE IF EXISTS {database(size)} WITH (FORCE)")
+        connection.execute(f"CREATE DATABASE {database(size)} TEMPLATE {places.EMPTY} OWNER {postgres.user}")
+        connection.execute(
+            "ALTER SYSTEM SET max_wal_size = '8GB'"
+        )  # fewer checkpoints, of which each writes pages whole
         connection.execute("SELECT pg_reload_conf()")
         try:
-            with places.connect(postgres, size.database) as inside:
+            with places.connect(postgres, database(size)) as inside:
                 _fill(inside, size, progress)
         finally:
             connection.execute("ALTER SYSTEM RESET max_wal_size")
             connection.execute("SELECT pg_reload_conf()")
         connection.execute("CHECKPOINT")
-        connection.execute(f"COMMENT ON DATABASE {size.database} IS '{stamp()}'")
+        connection.execute(f"COMMENT ON DATABASE {database(size)} IS '{stamp(size)}'")
+
+
+@contextmanager
+def copy(postgres: Postgres, size: Size) -> Iterator[tuple[str, psycopg.Connection]]:
+    """A copy to work in, which goes afterwards. Gives its DATABASE_URL, and a connection."""
+    name = f"work_{size.titles}"
+    with places.connect(postgres, "postgres") as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")  # of a run that was killed
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {database(size)} OWNER {postgres.user} STRATEGY file_copy")
+        try:
+            with places.connect(postgres, name) as inside:
+                yield places.url(postgres, name), inside
+        finally:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _fill(connection: psycopg.Connection, size: Size, progress: Progress) -> None:

@@ -105,11 +105,14 @@ FROM generate_series(20, :titles / 10 + 9) n,
 
 -- Events of the catalogue
 INSERT INTO events_event (kind, book_id, payload, occurred_at)
-SELECT 'book.added', n, '{}', pg_temp.day(-790) + n * (interval '1 day' / :titles) FROM generate_series(1, :titles) n;
+SELECT 'book.added', id, jsonb_build_object('title', title, 'copies', 3),
+       pg_temp.day(-790) + id * (interval '1 day' / :titles)
+FROM library_book ORDER BY id;
 
 INSERT INTO events_event (kind, book_id, copy_id, payload, occurred_at)
-SELECT 'copy.added', (n - 1) / 3 + 1, n, '{}', pg_temp.day(-788) + n * (interval '1 day' / (:titles * 3))
-FROM generate_series(1, :titles * 3) n;
+SELECT 'copy.added', book_id, id, jsonb_build_object('barcode', barcode),
+       pg_temp.day(-788) + id * (interval '1 day' / (:titles * 3))
+FROM library_copy ORDER BY id;
 
 INSERT INTO events_event (kind, member_id, payload, occurred_at)
 SELECT 'member.enrolled', n, '{}', pg_temp.day(-786) + n * (interval '1 day' / :members)
@@ -117,11 +120,14 @@ FROM generate_series(1, :members) n;
 
 -- Events of the desk
 INSERT INTO events_event (kind, book_id, copy_id, member_id, loan_id, payload, occurred_at)
-SELECT kind, book_id, copy_id, member_id, id, '{}', at
+SELECT kind, book_id, copy_id, member_id, id, payload, at
 FROM (
-    SELECT 'checkout' AS kind, lent_at AS at, * FROM circulation_loan
+    SELECT 'checkout' AS kind, lent_at AS at,
+           jsonb_build_object('barcode', book_id || '-1', 'due_at', due_at, 'open', 0, 'limit', 5) AS payload, *
+    FROM circulation_loan
     UNION ALL
-    SELECT 'return', returned_at, * FROM circulation_loan WHERE returned_at IS NOT NULL
+    SELECT 'return', returned_at, jsonb_build_object('barcode', book_id || '-1', 'overdue', due_at < returned_at), *
+    FROM circulation_loan WHERE returned_at IS NOT NULL
 )
 ORDER BY at, id;
 

@@ -1,5 +1,7 @@
 """The libraries that are measured, made in a few statements: one for the desk, and a big one for lists and searches."""
 
+import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -46,6 +48,37 @@ def settle(connection: psycopg.Connection) -> None:
 
 
 # --- The big one -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much of everything a big library has, of which there are several sizes."""
+
+    titles: int
+
+    @property
+    def members(self) -> int:
+        return self.titles // 5
+
+    @property
+    def line(self) -> int:
+        """Those who wait for title 1: at most every second member."""
+        return min(10_000, self.members // 2)
+
+    @property
+    def scale(self) -> float:
+        """Different words, authors and publishers grow with the root of the titles. This is 1 for 100,000."""
+        return math.sqrt(self.titles / BIG)
+
+    def among(self, number: int) -> int:
+        """How many different ones there are, of what there are so many of among 100,000 titles."""
+        return int(number * self.scale)
+
+    def __str__(self) -> str:
+        return f"{self.titles:,} titles"
+
+
+BIG = 100_000
 
 # What makes loading slow, and how to have it back: foreign keys, indexes, triggers.
 _IN_THE_WAY = """
