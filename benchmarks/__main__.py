@@ -44,7 +44,7 @@ def main() -> None:
     finally:
         starting.clean()
     progress.end()
-    kept.write("bench", results.machine, report.kept_of(results))
+    kept.write("bench", kept.stamped(results.machine) | report.kept_of(results))
     text = report.written(results)
     report.RESULTS.write_text(text, encoding="utf-8")
     print(text)

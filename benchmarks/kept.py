@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,13 +17,16 @@ DIRECTORY = Path(__file__).with_name("results")
 
 def stamped(machine: Machine) -> dict[str, Any]:
     """When and where something was measured."""
-    return {"date": f"{datetime.now(UTC):%Y-%m-%d}", "machine": dataclasses.asdict(machine)}
+    return {
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "machine": dataclasses.asdict(machine),
+        "note": os.environ.get("NOTE", ""),  # such as who else was at work
+    }
 
 
-def write(name: str, machine: Machine, results: dict[str, Any]) -> None:
+def write(name: str, results: dict[str, Any]) -> None:
     DIRECTORY.mkdir(exist_ok=True)
-    text = json.dumps(stamped(machine) | results, indent=1)
-    (DIRECTORY / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+    (DIRECTORY / f"{name}.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 def read(name: str) -> dict[str, Any]:

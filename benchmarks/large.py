@@ -15,6 +15,7 @@ from benchmarks.growth import Grown, Place
 from benchmarks.library import Size
 from benchmarks.machine import Machine
 from benchmarks.progress import Progress
+from benchmarks.writing import clients as told_clients
 from config import embedded
 from config.servers import Postgres
 
@@ -26,8 +27,8 @@ CACHE = "1gb"  # for the numbers of a million titles; otherwise those that were 
 
 
 def main() -> None:
-    sizes = [Size(int(titles)) for titles in os.environ.get("SIZES", SIZES).split(",")]
-    paced_seconds = float(os.environ.get("PACED_SECONDS", "180"))
+    sizes = [Size(int(titles)) for titles in (os.environ.get("SIZES") or SIZES).split(",")]
+    paced_seconds = float(os.environ.get("PACED_SECONDS") or 180)
     progress = None
     try:
         postgres = places.prepare(large_library.LOCAL_DIR, keep=True)
@@ -44,7 +45,7 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit("\nStopped. What was built is kept; the results of before stay as they are.")
     progress.end()
-    kept.write("large", Machine.this(postgres), dataclasses.asdict(grown))
+    kept.write("large", kept.stamped(Machine.this(postgres)) | dataclasses.asdict(grown))
     text = large_report.written(kept.read("large"))
     large_report.RESULTS.write_text(text, encoding="utf-8")
     print(text)
@@ -74,7 +75,7 @@ def run(postgres: Postgres, sizes: Sequence[Size], paced_seconds: float, progres
         for turn in range(DESK_TURNS):
             for clients in growth.CLIENTS:
                 for place in found:
-                    progress.step(f"{place.size}: the desk, {clients} clients")
+                    progress.step(f"{place.size}: the desk, {told_clients(clients)}")
                     growth.measure_desk(grown, place, clients, turn)
             for place in found:
                 progress.step(f"{place.size}: returns into lines")

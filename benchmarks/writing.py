@@ -18,7 +18,8 @@ def made_on(found: Mapping[str, Any]) -> str:
     """When, on what machine, with what."""
     machine = found["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
-    return f"{found['date']}, on {machine['cpu']}, {machine['cores']} cores;\n{versions}"
+    note = f" ({found['note']})" if found.get("note") else ""
+    return f"{found['date']}, on {machine['cpu']}, {machine['cores']} cores{note};\n{versions}"
 
 
 def versus(
