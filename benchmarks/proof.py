@@ -15,21 +15,20 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import kept
-from benchmarks.writing import made_on, table
+from benchmarks.large_report import GOAL_CHECK_OUT, GOAL_DEEP, GOAL_LINE, GOAL_PACED, P50, P95, Turns, factors
+from benchmarks.writing import clients, made_on, table
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "proof.md"
 PICTURES = ROOT / "docs" / "images" / "proof"
 STORM = Path(".local") / "bench" / "storm.json"  # where `make storm` leaves it
-GOAL_CHECK_OUT, GOAL_DEEP, GOAL_LINE = 1.25, 1.5, 1.5  # times as long
 GROWING = {  # in the picture, by what they are called in the results
     "check-out": ("desk", "check-out, 1 client"),
     "a search for a word": ("lists", "a search for a word"),
     "titles by title, deep": ("lists", "titles by title, deep"),
     "a member's history": ("lists", "a member's loans"),
 }
-TOLD_LOADS = ("1", "16", "75")
-P50, P95 = 0, 1  # where they stand in what is kept
+TOLD_LOADS = (1, 16, 75)  # clients
 MISSING = "*Not measured here yet.*"
 
 
@@ -59,13 +58,13 @@ class Aim:
 def aims(bench: Mapping[str, Any], large: Mapping[str, Any]) -> Iterator[Aim]:
     """Each with what was found, of what was measured."""
     if bench:
-        for clients in TOLD_LOADS:
-            load = bench["loads"][clients]
+        for number in TOLD_LOADS:
+            load = bench["loads"][str(number)]
             ratio = statistics.median(_by_turn(load["service"], load["floor"], "per_second"))
-            what = f"check-outs and returns beside the floor's, {clients} {'client' if clients == '1' else 'clients'}"
+            what = f"check-outs and returns beside the floor's, {clients(number)}"
             yield Aim(what, 0.18, ratio, at_least=True)
         if paced := bench.get("paced"):
-            yield Aim("FOLIO's profile for a minute: p95", 100, paced["p95"], unit=" ms")
+            yield Aim("FOLIO's profile for a minute: p95", GOAL_PACED, paced["p95"], unit=" ms")
         ratios = [one["copy_seconds"] / one["seconds"] for one in bench["imports"]]
         yield Aim("rows imported in a second, beside COPY's", 0.3, statistics.median(ratios), at_least=True)
         if peaks := bench.get("peaks"):
@@ -89,7 +88,7 @@ def aims(bench: Mapping[str, Any], large: Mapping[str, Any]) -> Iterator[Aim]:
             yield Aim(what, GOAL_LINE, _factor(none, line, percentile), unit=" times")
         minutes = large["paced"]["seconds"] / 60
         what = f"FOLIO's profile for {minutes:.0f} min, {large['paced_size']:,} titles: p95"
-        yield Aim(what, 100, large["paced"]["p95"], unit=" ms")
+        yield Aim(what, GOAL_PACED, large["paced"]["p95"], unit=" ms")
 
 
 def blocks(bench: Mapping[str, Any], large: Mapping[str, Any], storm: Mapping[str, Any]) -> dict[str, str]:
@@ -111,8 +110,8 @@ def blocks(bench: Mapping[str, Any], large: Mapping[str, Any], storm: Mapping[st
 
 def _loads(bench: Mapping[str, Any]) -> str:
     rows = []
-    for clients, load in bench["loads"].items():
-        row = [clients]
+    for number, load in bench["loads"].items():
+        row = [number]
         for who in ("floor", "service"):
             row.append(f"{_median(load[who], 'per_second'):,.0f}")
             row += [f"{_median(load[who], part):.1f}" for part in ("p50", "p95", "p99")]
@@ -158,9 +157,9 @@ def _by_turn(ours: Sequence[Mapping[str, float]], theirs: Sequence[Mapping[str, 
     return [one[what] / other[what] for one, other in zip(ours, theirs, strict=True)]
 
 
-def _factor(small: Sequence[Sequence[float]], large: Sequence[Sequence[float]], percentile: int) -> float:
+def _factor(small: Turns, large: Turns, percentile: int) -> float:
     """How many times as long: the median of all turns."""
-    return statistics.median(theirs[percentile] / ours[percentile] for ours, theirs in zip(small, large, strict=True))
+    return statistics.median(factors(small, large, percentile))
 
 
 def _median(turns: Sequence[Mapping[str, float]], what: str) -> float:
@@ -176,10 +175,7 @@ def draw(bench: Mapping[str, Any], large: Mapping[str, Any], storm: Mapping[str,
         lines = {}
         for name, (part, kind) in GROWING.items():
             smallest = large[part][kind][str(large["sizes"][0])]
-            lines[name] = {
-                size: [theirs[P50] / ours[P50] for ours, theirs in zip(smallest, turns, strict=True)]
-                for size, turns in large[part][kind].items()
-            }
+            lines[name] = {size: factors(smallest, turns, P50) for size, turns in large[part][kind].items()}
         plots.write(PICTURES, "growth", plots.growth(lines, GOAL_CHECK_OUT))
     if storm:
         plots.write(PICTURES, "storm", plots.storm(storm))
