@@ -38,7 +38,7 @@ def large(*, long_line=4.0):
         },
         "first_pages": {"titles": times(1.0)},
         "deep_pages": {"titles": times(1.2)},
-        "returns": {"no line": times(1.0), "the long line": times(long_line)},
+        "returns": {"no line": times(1.0), "a line of 10": times(4.0), "the long line": times(long_line)},
         "paced": {"seconds": 180.0, "p95": 50.0},
         "paced_size": 1000,
     }
@@ -80,6 +80,8 @@ def test_every_aim_is_told_once_it_was_measured():
         "a deep page beside one of the first, at worst (titles): p50": True,
         "a return into a line of 10,000 beside none: p50": False,
         "a return into a line of 10,000 beside none: p95": False,
+        "a return into a line of 10,000 beside one of 10: p50": True,
+        "a return into a line of 10,000 beside one of 10: p95": True,
         "FOLIO's profile for 3 min, 1,000 titles: p95": True,
     }
 
