@@ -14,7 +14,7 @@ from config.servers import Postgres
 MANY = 16
 LOADS = (1, 4, MANY, 32, 75)  # clients
 SECONDS = 5.0
-BRIEFLY = 3.0  # seconds, of what only tells how it goes on from one load to the next
+BRIEFLY = 2.0  # seconds, of what only tells how it goes on from one load to the next
 PACED_CLIENTS, PACED_RATE, PACED_SECONDS = 75, 25.0, 60.0  # what FOLIO publishes
 # What differs by little is measured in short rounds, side by side: machines that others use, too, change their pace.
 WAYS = ("open", "token", "key")
