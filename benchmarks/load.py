@@ -231,6 +231,9 @@ def _at_once(plan: Plan, clients: Sequence[Client]) -> Result:
             elif counting and now < until:
                 watch.latencies[(client.sent - 1) % steps].append(now - client.begun)
                 ended = now
+            if now >= until and not any(watch.latencies):  # one answer took all the time that there was
+                watch.latencies[(client.sent - 1) % steps].append(now - client.begun)
+                watch.began, ended = client.begun, now
             watch.look(answer)
             if now >= until and client.sent % steps == 0:
                 poll.unregister(number)

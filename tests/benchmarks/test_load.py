@@ -109,3 +109,12 @@ def test_at_a_pace_one_slow_answer_does_not_hide_how_long_others_wait(slow_serve
 
     assert at_once.p95 < 5000 * took
     assert paced.p50 > 5000 * took
+
+
+def test_an_answer_that_takes_all_the_time_there_is_counts(slow_server):
+    port, took = slow_server
+
+    result = load.run(load.Plan(port, "paths", 1, took / 10, warm_up=0.0, paths=["/"]))
+
+    assert result.requests == 1
+    assert result.p50 >= 1000 * took
