@@ -6,7 +6,7 @@ WORKERS ?= 3
 ARGS ?=
 
 
-.PHONY: help run run-split run-partners messages test test-all test-browser pictures simulate fuzz bench storm format clean coverage audit secrets hooks
+.PHONY: help run run-split run-partners messages test test-all test-browser pictures simulate fuzz bench bench-large proof storm format clean coverage audit secrets hooks
 .PHONY: lint lint-style lint-types lint-imports lint-migrations lint-security lint-workflows lint-api lint-deploy
 
 help:
@@ -21,6 +21,8 @@ help:
 	@echo "make fuzz     20 minutes of requests made of the API description (FUZZ_SECONDS=60 FUZZ_SEED=1)"
 	@echo "make bench    speed and memory beside floors, into benchmarks/RESULTS.md (BOOKS=books.csv)"
 	@echo "make storm    two minutes of clients while everything is killed; was all kept? (STORM_SECONDS=30 STORM_SEED=1)"
+	@echo "make bench-large what grows from 10,000 titles to a million; the libraries are kept (SIZES=10000 PACED_SECONDS=60)"
+	@echo "make proof    docs/proof.md and its pictures, from the last results"
 	@echo "make coverage all tests, and what they reach: in htmlcov (ARGS='tests/library' for a part)"
 	@echo "make lint     format, lint, types, import rules, missing and unsafe migrations, insecure code"
 	@echo "make audit    secrets in the history, the workflows, packages with known vulnerabilities (asks osv.dev)"
@@ -85,8 +87,17 @@ messages:
 	@exec .venv/bin/python manage.py messages $(LANGUAGES)
 
 bench:
-	$(call install,requirements.txt)
-	@exec .venv/bin/python -m benchmarks
+	$(call install,requirements-bench.txt)
+	@.venv/bin/python -m benchmarks && .venv/bin/python -m benchmarks.proof
+
+# Under an hour. Wants 35 GB of room, and says so if there is less; keeps 8 of them in .local/bench-large.
+bench-large:
+	$(call install,requirements-bench.txt)
+	@.venv/bin/python -m benchmarks.large && .venv/bin/python -m benchmarks.proof
+
+proof:
+	$(call install,requirements-bench.txt)
+	@exec .venv/bin/python -m benchmarks.proof
 
 # With everything struck down again and again. STORM_SECONDS, STORM_SEED, STORM_CLIENTS.
 STORM_SECONDS ?= 120
@@ -137,7 +148,7 @@ secrets:
 
 audit: secrets lint-workflows
 	@.venv/bin/python -m pip_audit --strict --no-deps --disable-pip --progress-spinner off --vulnerability-service osv \
-		$(foreach file,requirements.txt requirements-dev.txt requirements-audit.txt,--requirement $(file))
+		$(foreach file,requirements.txt requirements-dev.txt requirements-audit.txt requirements-bench.txt,--requirement $(file))
 
 hooks:
 	$(call install,requirements-audit.txt)

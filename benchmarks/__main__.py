@@ -14,6 +14,7 @@ from benchmarks import (
     desk,
     events,
     importing,
+    kept,
     library,
     lists,
     live,
@@ -24,15 +25,16 @@ from benchmarks import (
     report,
     starting,
 )
+from benchmarks.machine import Machine
 from benchmarks.progress import Progress
 from config import embedded
 
 TURNS = 3
-STEPS_A_TURN = 7 + 3 + 1 + 1 + 1  # desk, availability, partners, import, start
+STEPS_A_TURN = 2 * len(desk.LOADS) + 3 + 3 + 1 + 1 + 1  # desk, availability, partners, import, start
 
 
 def main() -> None:
-    progress = Progress(5 + TURNS * STEPS_A_TURN + lists.TURNS * (1 + len(lists.KINDS)))
+    progress = Progress(7 + TURNS * STEPS_A_TURN + lists.TURNS * (1 + len(lists.KINDS)))
     try:
         results = run(progress)
     except (embedded.ServerError, RuntimeError) as error:
@@ -42,6 +44,7 @@ def main() -> None:
     finally:
         starting.clean()
     progress.end()
+    kept.write("bench", kept.stamped(results.machine) | report.kept_of(results))
     text = report.written(results)
     report.RESULTS.write_text(text, encoding="utf-8")
     print(text)
@@ -50,7 +53,7 @@ def main() -> None:
 def run(progress: Progress) -> report.Results:
     progress.step("starting servers")
     postgres = places.prepare()
-    results = report.Results(report.Machine.this(postgres))
+    results = report.Results(Machine.this(postgres))
     with ExitStack() as stack:
         connection = stack.enter_context(places.connect(postgres, postgres.database))
         library.make(connection)
@@ -64,9 +67,12 @@ def run(progress: Progress) -> report.Results:
         for turn in range(TURNS):
             desk.measure(results.desk, postgres, connection, web, closed, turn, progress)
             reading.measure(results.reading, web, bare, turn, progress)
-        progress.step("memory; is the library still sound?")
         worker = stack.enter_context(places.worker())
         stack.enter_context(places.relay())
+        progress.step(f"desk: {desk.PACED_CLIENTS} clients at a pace, {desk.PACED_SECONDS:.0f} s")
+        places.wait_until_all_is_published(connection)
+        results.desk.paced = desk.paced(web)
+        progress.step("memory; is the library still sound?")
         places.manage("check_invariants")
         places.wait_until_all_is_published(connection)
         results.memory = [
@@ -94,6 +100,8 @@ def run(progress: Progress) -> report.Results:
         for turn in range(TURNS):
             progress.step("import, then COPY")
             results.imports.append(importing.measure(postgres, file, turn))
+    progress.step("the memory of an import of 10,000 rows, and of 100,000")
+    results.peaks = importing.peaks(postgres)
     for turn in range(TURNS):
         progress.step("make run" if turn else "make run, for the first time")
         results.starts.append(starting.measure())

@@ -1,5 +1,7 @@
--- The floor of the desk, for pgbench: a copy is lent and taken back, each in one statement that leaves the rows that
--- the service leaves. Each client has titles and members of its own, as in load.py. :books, :members, :copies are given.
+-- The floor of the desk, for pgbench: a copy is lent, or the one that was is taken back, each in one statement that leaves
+-- the rows that the service leaves. Each client has titles and members of its own, as in load.py. :books, :members, :copies
+-- are given, and :lent, which is 0 at first.
+\if :lent = 0
 \set book 1 + :client_id + :clients * random(0, :books / :clients - 1)
 \set member 1 + :client_id + :clients * random(0, :members / :clients - 1)
 \set copy (:book - 1) * :copies + 1 + random(0, :copies - 1)
@@ -16,6 +18,8 @@ INSERT INTO events_event (kind, book_id, copy_id, member_id, loan_id, payload, o
 SELECT 'checkout', moved.book_id, moved.id, :member, lent.id,
        jsonb_build_object('barcode', barcode, 'due_at', due_at, 'open', 0, 'limit', 5), now()
 FROM moved, lent;
+\set lent 1
+\else
 WITH moved AS (
     UPDATE library_copy SET status = 'available', holder_id = NULL, due_at = NULL
     WHERE id = :copy AND status = 'on_loan'
@@ -28,3 +32,5 @@ INSERT INTO events_event (kind, book_id, copy_id, member_id, loan_id, payload, o
 SELECT 'return', moved.book_id, moved.id, closed.member_id, closed.id,
        jsonb_build_object('barcode', barcode, 'overdue', due_at < now()), now()
 FROM moved, closed;
+\set lent 0
+\endif

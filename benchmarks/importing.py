@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,26 @@ class Import:
     rows: int  # in the four tables
     seconds: float
     copy_seconds: float
+
+
+@dataclass(frozen=True)
+class Peaks:
+    """Bytes that the import had in memory at most: of a file, and of one ten times as long."""
+
+    rows: int
+    short: int
+    long: int
+
+
+def peaks(postgres: Postgres) -> Peaks:
+    with tempfile.TemporaryDirectory() as directory:
+        found = []
+        for rows in (books.ROWS, books.ROWS * 10):
+            path = Path(directory) / f"{rows}.csv"
+            books.write(path, rows=rows)
+            with places.fresh_database(postgres, f"peak_{rows}") as url:
+                found.append(places.peak_memory("import_books", str(path), environment={"DATABASE_URL": url}))
+    return Peaks(books.ROWS, *found)
 
 
 def source(directory: Path) -> Path:

@@ -1,5 +1,7 @@
 """The libraries that are measured, made in a few statements: one for the desk, and a big one for lists and searches."""
 
+import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -47,6 +49,37 @@ def settle(connection: psycopg.Connection) -> None:
 
 # --- The big one -----------------------------------------------------------------------------------------------------
 
+
+@dataclass(frozen=True)
+class Size:
+    """How much of everything a big library has, of which there are several sizes."""
+
+    titles: int
+
+    @property
+    def members(self) -> int:
+        return self.titles // 5
+
+    @property
+    def line(self) -> int:
+        """Those who wait for title 1: at most every second member."""
+        return min(10_000, self.members // 2)
+
+    @property
+    def scale(self) -> float:
+        """Different words, authors and publishers grow with the root of the titles. This is 1 for 100,000."""
+        return math.sqrt(self.titles / BIG)
+
+    def among(self, number: int) -> int:
+        """How many different ones there are, of what there are so many of among 100,000 titles."""
+        return int(number * self.scale)
+
+    def __str__(self) -> str:
+        return f"{self.titles:,} titles"
+
+
+BIG = 100_000
+
 # What makes loading slow, and how to have it back: foreign keys, indexes, triggers.
 _IN_THE_WAY = """
     SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname),
@@ -71,12 +104,18 @@ class Cursor(Protocol):
 
 def fill(cursor: Cursor) -> None:
     """100,000 titles and all that belongs to them, into a database that was just migrated."""
-    cursor.execute(_IN_THE_WAY)
-    away, back = zip(*cursor.fetchall(), strict=True)
-    for statement in away:
-        cursor.execute(statement)
+    back = clear_the_way(cursor)
     cursor.execute(Path(__file__).with_name("big_library.sql").read_text(encoding="utf-8"))
     # If the tables were ever vacuumed while empty, PostgreSQL plans the check of each foreign key for no rows.
     cursor.execute("ANALYZE")
     for statement in back:
         cursor.execute(statement)
+
+
+def clear_the_way(cursor: Cursor) -> list[str]:
+    """Take away what makes loading slow. Returns the statements that bring it back."""
+    cursor.execute(_IN_THE_WAY)
+    away, back = zip(*cursor.fetchall(), strict=True)
+    for statement in away:
+        cursor.execute(statement)
+    return list(back)

@@ -14,6 +14,7 @@ from urllib.parse import quote_plus
 import psycopg
 
 from benchmarks import library, load, places
+from benchmarks.library import Size
 from benchmarks.progress import Progress
 from config.servers import Postgres
 
@@ -37,10 +38,10 @@ def big_library(postgres: Postgres) -> Iterator[tuple[places.Web, Mapping[str, l
         with connection.cursor() as cursor:
             library.fill(cursor)
         library.settle(connection)
-        addresses = _addresses(connection)
+        asked = addresses(connection, Size(library.BIG))
         with places.web_server(places.PRODUCT, environment={"DATABASE_URL": url}) as web:
             _page_through(web)
-            yield web, addresses
+            yield web, asked
 
 
 def _page_through(web: places.Web) -> None:
@@ -74,70 +75,93 @@ def _word(number: int) -> str:
     return letters.translate(str.maketrans("0123456789", "ghijklmnop"))[: 3 + number % 6]
 
 
-def _misspelt(chance: random.Random) -> str:
+def _misspelt(chance: random.Random, size: Size) -> str:
     """A long word with two letters exchanged."""
-    word = _word(chance.randrange(600) * 6 + 5)
+    word = _word(chance.randrange(size.among(600)) * 6 + 5)
     return f"{word[:3]}{word[4]}{word[3]}{word[5:]}"
 
 
-KINDS: dict[str, Callable[[random.Random], str]] = {
-    "titles, the first page": lambda chance: f"books/?limit={chance.randint(20, 50)}",
-    "titles by title, deep": lambda chance: f"books/?ordering=title&cursor={{title {chance.randrange(DIFFERENT)}}}",
-    "titles by author, deep": lambda chance: f"books/?ordering=author&cursor={{author {chance.randrange(DIFFERENT)}}}",
-    "a shelf by title": lambda chance: (
-        f"books/?category=Category+{chance.randrange(12)}&publisher=Publisher+{chance.randrange(400)}&ordering=title"
+KINDS: dict[str, Callable[[random.Random, Size], str]] = {
+    "titles, the first page": lambda chance, size: f"books/?limit={chance.randint(20, 50)}",
+    "titles by title, deep": lambda chance, size: (
+        f"books/?ordering=title&cursor={{title {chance.randrange(DIFFERENT)}}}"
     ),
-    "a publisher, counted": lambda chance: f"books/?publisher=Publisher+{chance.randrange(400)}&count=true",
-    "an author's name, in part": lambda chance: f"books/?author={_word(chance.randrange(4999))[:5]}",
-    "years": lambda chance: f"books/?year_min={1925 + chance.randrange(90)}&year_max=2020&ordering=-published_year",
-    "available titles": lambda chance: f"books/?available=true&cursor={{id {chance.randrange(DIFFERENT)}}}",
-    "available at a branch": lambda chance: (
+    "titles by author, deep": lambda chance, size: (
+        f"books/?ordering=author&cursor={{author {chance.randrange(DIFFERENT)}}}"
+    ),
+    "a shelf by title": lambda chance, size: (
+        f"books/?category=Category+{chance.randrange(12)}&publisher=Publisher+{chance.randrange(size.among(400))}&ordering=title"
+    ),
+    "a publisher, counted": lambda chance, size: (
+        f"books/?publisher=Publisher+{chance.randrange(size.among(400))}&count=true"
+    ),
+    "an author's name, in part": lambda chance, size: f"books/?author={_word(chance.randrange(size.among(4999)))[:5]}",
+    "years": lambda chance, size: (
+        f"books/?year_min={1925 + chance.randrange(90)}&year_max=2020&ordering=-published_year"
+    ),
+    "available titles": lambda chance, size: f"books/?available=true&cursor={{id {chance.randrange(DIFFERENT)}}}",
+    "available at a branch": lambda chance, size: (
         f"books/?available=true&branch=Branch+{chance.randint(1, 8)}&cursor={{id {chance.randrange(DIFFERENT)}}}"
     ),
-    "nothing available": lambda chance: f"books/?available=false&cursor={{id {chance.randrange(DIFFERENT)}}}",
-    "a search for a word": lambda chance: f"books/?search={_word(chance.randrange(4000))}",
-    "a search for beginnings": lambda chance: (
-        f"books/?search={_word(chance.randrange(4000))[:3]}+{_word(chance.randrange(4993))[:2]}"
+    "nothing available": lambda chance, size: f"books/?available=false&cursor={{id {chance.randrange(DIFFERENT)}}}",
+    "a search for a word": lambda chance, size: f"books/?search={_word(chance.randrange(size.among(4000)))}",
+    "a search for beginnings": lambda chance, size: (
+        f"books/?search={_word(chance.randrange(size.among(4000)))[:3]}+{_word(chance.randrange(size.among(4993)))[:2]}"
     ),
-    "a search for a frequent word": lambda chance: f"books/?search=the+{_word(chance.randrange(4993))[:2]}",
-    "a search with a typo": lambda chance: f"books/?search={_misspelt(chance)}",
-    "a search with facets": lambda chance: f"books/?search={_word(chance.randrange(4000))}&facets=true",
-    "facets of a publisher": lambda chance: f"books/?publisher=Publisher+{chance.randrange(400)}&facets=true",
-    "facets of everything": lambda chance: "books/?facets=true",
-    "members by name": lambda chance: f"members/?search={_word(chance.randrange(3000))[:4]}",
-    "members by card": lambda chance: f"members/?search=C{chance.randint(1, 20_000):08d}",
-    "open loans by due date": lambda chance: f"loans/?status=open&ordering=due_at&limit={chance.randint(20, 50)}",
-    "a member's loans": lambda chance: f"members/{chance.randint(1, 20_000)}/history/",
-    "reservations of a title": lambda chance: f"reservations/?book={chance.randint(2, 1000)}",
-    "events of a title": lambda chance: f"circulation/events/?book={chance.randint(1, 100_000)}",
-    "borrowed books and who has them": lambda chance: (
+    "a search for a frequent word": lambda chance, size: (
+        f"books/?search=the+{_word(chance.randrange(size.among(4993)))[:2]}"
+    ),
+    "a search with a typo": lambda chance, size: f"books/?search={_misspelt(chance, size)}",
+    "a search with facets": lambda chance, size: (
+        f"books/?search={_word(chance.randrange(size.among(4000)))}&facets=true"
+    ),
+    "facets of a publisher": lambda chance, size: (
+        f"books/?publisher=Publisher+{chance.randrange(size.among(400))}&facets=true"
+    ),
+    "facets of everything": lambda chance, size: "books/?facets=true",
+    "members by name": lambda chance, size: f"members/?search={_word(chance.randrange(size.among(3000)))[:4]}",
+    "members by card": lambda chance, size: f"members/?search=C{chance.randint(1, size.members):08d}",
+    "open loans by due date": lambda chance, size: f"loans/?status=open&ordering=due_at&limit={chance.randint(20, 50)}",
+    "a member's loans": lambda chance, size: f"members/{chance.randint(1, size.members)}/history/",
+    "reservations of a title": lambda chance, size: f"reservations/?book={chance.randint(2, size.titles // 100)}",
+    "events of a title": lambda chance, size: f"circulation/events/?book={chance.randint(1, size.titles)}",
+    "borrowed books and who has them": lambda chance, size: (
         f"admin/books/borrowed/?cursor={{id {chance.randrange(DIFFERENT)}}}"
     ),
-    "statistics": lambda chance: "statistics/",
+    "statistics": lambda chance, size: "statistics/",
 }
 
 
-def _addresses(connection: psycopg.Connection) -> dict[str, list[str]]:
+def addresses(connection: psycopg.Connection, size: Size, different: int = DIFFERENT) -> dict[str, list[str]]:
+    """So many of each kind, some of them twice where there are not so many."""
     chance = random.Random(1)
-    cursors = _cursors(connection)
-    made = {kind: [f"/api/{make(chance)}" for _ in range(DIFFERENT)] for kind, make in KINDS.items()}
-    return {kind: [_filled(path, cursors) for path in dict.fromkeys(paths)] for kind, paths in made.items()}
+    found = cursors(connection, size, different)
+    made = {kind: [f"/api/{make(chance, size)}" for _ in range(different)] for kind, make in KINDS.items()}
+    return {kind: [_filled(path, found) for path in dict.fromkeys(paths)] for kind, paths in made.items()}
 
 
 def _filled(path: str, cursors: Mapping[str, str]) -> str:
     before, brace, name = path.partition("{")
-    return f"{before}{quote_plus(cursors[name.rstrip('}')])}" if brace else path
+    if not brace:
+        return path
+    ordering, number = name.rstrip("}").split()
+    return f"{before}{quote_plus(cursors[f'{ordering} {int(number) % (len(cursors) // 3)}'])}"
 
 
-def _cursors(connection: psycopg.Connection) -> dict[str, str]:
+def cursors(connection: psycopg.Connection, size: Size, different: int) -> dict[str, str]:
     """Where pages all over the catalogue begin, as the service writes it in `next`: nobody turns so many pages."""
     keys = {"id": "id", "title": "left(title_folded, 100)", "author": "left(authors_folded, 100)"}
     found = {}
     for ordering, key in keys.items():
         rows = connection.execute(
-            f"SELECT {key}, id FROM library_book WHERE id % {100_000 // DIFFERENT} = 3 ORDER BY id LIMIT {DIFFERENT}"
+            f"SELECT {key}, id FROM library_book WHERE id % {size.titles // different} = 3 "
+            f"ORDER BY id LIMIT {different}"
         )
         for number, row in enumerate(rows):
-            text = json.dumps([ordering, False, *row])
-            found[f"{ordering} {number}"] = base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+            found[f"{ordering} {number}"] = cursor(ordering, *row)
     return found
+
+
+def cursor(ordering: str, *key: object) -> str:
+    text = json.dumps([ordering, False, *key])
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")

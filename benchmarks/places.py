@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from pathlib import Path
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from benchmarks.load import percentiles
 from config import embedded, live, web
 from config.servers import ENVIRONMENT, Postgres
 
@@ -40,23 +42,32 @@ CLOSED = {
     "THROTTLE_RATES": "staff:write=100000000,key:write=100000000",
 }
 LIBRARIAN = "librarian"
+LOG = "service.log"  # in LOCAL_DIR
 PATIENCE = 30.0  # seconds for a process to answer, or to end
 EMPTY = "empty"  # the database that was migrated and nothing else
 
 
-def prepare() -> Postgres:
-    """Start private servers with nothing in them. They stop when this process ends, however it does."""
+def prepare(directory: Path = LOCAL_DIR, *, keep: bool = False) -> Postgres:
+    """Start private servers, with nothing in them unless it is kept. They stop when this process ends, however."""
     for name in FOREIGN:
         os.environ.pop(name, None)
-    os.environ |= {**SETTINGS, "SECRET_KEY": secrets.token_urlsafe()}
-    embedded.clean()  # what a killed run left
-    atexit.register(embedded.clean)  # after the servers stopped: what is registered later is called sooner
+    os.environ |= {**SETTINGS, "LOCAL_DIR": str(directory), "SECRET_KEY": secrets.token_urlsafe()}
+    if not keep:
+        embedded.clean()  # what a killed run left
+        atexit.register(_clean)  # after the servers stopped: what is registered later is called sooner
     embedded.ensure_running()
+    (embedded.local_dir() / LOG).write_bytes(b"")
     postgres = Postgres(embedded.home())
     manage("migrate", "--verbosity", "0")
     with connect(postgres, "postgres") as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {EMPTY}")
         connection.execute(f"CREATE DATABASE {EMPTY} TEMPLATE {postgres.database} OWNER {postgres.user}")
     return postgres
+
+
+def _clean() -> None:
+    (embedded.local_dir() / LOG).unlink(missing_ok=True)
+    embedded.clean()
 
 
 def connect(postgres: Postgres, database: str) -> psycopg.Connection:
@@ -68,6 +79,11 @@ def _address(postgres: Postgres, database: str, user: str = "postgres") -> str:
     return make_conninfo(host=str(postgres.home.sockets), port=postgres.port, dbname=database, user=user)
 
 
+def url(postgres: Postgres, database: str) -> str:
+    """The DATABASE_URL of one of its databases."""
+    return postgres.url().removesuffix(f"/{postgres.database}") + f"/{database}"
+
+
 @contextmanager
 def fresh_database(postgres: Postgres, name: str) -> Iterator[str]:
     """An empty library. Gives its DATABASE_URL."""
@@ -75,24 +91,38 @@ def fresh_database(postgres: Postgres, name: str) -> Iterator[str]:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {EMPTY} OWNER {postgres.user}")
         connection.execute("CHECKPOINT")
         try:
-            yield postgres.url().removesuffix(f"/{postgres.database}") + f"/{name}"
+            yield url(postgres, name)
         finally:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def pgbench(postgres: Postgres, script: Path, *, clients: int, seconds: float, given: Mapping[str, int]) -> float:
-    """Runs of the script in a second."""
-    command: list[str | Path] = [
-        *(postgres.binaries() / "pgbench", "-n", "-M", "prepared", "-f", script),
-        *("-c", str(clients), "-j", "1", "-T", str(round(seconds))),
-        *(f"-D{name}={value}" for name, value in given.items()),
-        _address(postgres, postgres.database, postgres.user),
-    ]
-    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=True)
-    if "number of failed transactions: 0 " not in done.stdout:
-        raise RuntimeError(f"pgbench failed: {done.stdout}{done.stderr}")
-    [line] = [line for line in done.stdout.splitlines() if line.startswith("tps = ")]
-    return float(line.split()[2])
+@dataclass(frozen=True)
+class Floor:
+    """What pgbench found: transactions in a second, and how long they took in milliseconds."""
+
+    per_second: float
+    p50: float
+    p95: float
+    p99: float
+
+
+def pgbench(postgres: Postgres, script: Path, *, clients: int, seconds: float, given: Mapping[str, int]) -> Floor:
+    """Run the script, over and over."""
+    with tempfile.TemporaryDirectory() as directory:
+        command: list[str | Path] = [
+            *(postgres.binaries() / "pgbench", "-n", "-M", "prepared", "-f", script),
+            *("-c", str(clients), "-j", "1", "-T", str(round(seconds)), "-l", f"--log-prefix={directory}/each"),
+            *(f"-D{name}={value}" for name, value in given.items()),
+            _address(postgres, postgres.database, postgres.user),
+        ]
+        done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=True)
+        if "number of failed transactions: 0 " not in done.stdout:
+            raise RuntimeError(f"pgbench failed: {done.stdout}{done.stderr}")
+        [line] = [line for line in done.stdout.splitlines() if line.startswith("tps = ")]
+        [log] = Path(directory).iterdir()
+        with log.open(encoding="ascii") as each:
+            took = [int(line.split(maxsplit=3)[2]) / 1e6 for line in each]  # after whose and which it was
+    return Floor(float(line.split()[2]), *percentiles(took))
 
 
 def postmaster(postgres: Postgres) -> int:
@@ -113,6 +143,16 @@ def manage(*arguments: str, environment: Mapping[str, str] | None = None) -> str
     if done.returncode != 0:
         raise RuntimeError(f"manage.py {arguments[0]} failed: {done.stdout}{done.stderr}")
     return done.stdout
+
+
+def peak_memory(*arguments: str, environment: Mapping[str, str]) -> int:
+    """Bytes that a command of manage.py had in memory when it had most."""
+    with running([sys.executable, "manage.py", *arguments], environment) as process:
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        raise RuntimeError(f"manage.py {arguments[0]} failed; see {embedded.local_dir() / LOG}")
+    return used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def librarian() -> None:
@@ -188,22 +228,24 @@ def worker() -> Iterator[int]:
 
 
 @contextmanager
-def relay() -> Iterator[None]:
+def relay(environment: Mapping[str, str] | None = None) -> Iterator[None]:
     """What publishes events in production."""
-    with running([sys.executable, "manage.py", "relay_events"]):
+    with running([sys.executable, "manage.py", "relay_events"], environment):
         yield
 
 
 @contextmanager
 def running(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    """A process, ended in order."""
-    process = subprocess.Popen(
-        command,
-        cwd=embedded.BASE_DIR,
-        env=os.environ | (environment or {}),
-        stdout=subprocess.DEVNULL,
-        start_new_session=True,  # Ctrl-C is for us
-    )
+    """A process, ended in order. What it says of each request is written, as in production, but to a file."""
+    with (embedded.local_dir() / LOG).open("ab") as log:
+        process = subprocess.Popen(
+            command,
+            cwd=embedded.BASE_DIR,
+            env=os.environ | (environment or {}),
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            start_new_session=True,  # Ctrl-C is for us
+        )
     try:
         yield process
     finally:
@@ -259,4 +301,4 @@ def wait_until_it_answers(process: subprocess.Popen[bytes], port: int, path: str
             return
         except (OSError, http.client.HTTPException):
             time.sleep(0.01)
-    raise RuntimeError(f"{process.args!r} does not answer.")
+    raise RuntimeError(f"{process.args!r} does not answer; see {embedded.local_dir() / LOG}")

@@ -15,6 +15,10 @@ class Progress:
         self._begun = True
         self._bar.set_description_str(doing)
 
+    def say(self, doing: str) -> None:
+        """A part of the step."""
+        self._bar.set_description_str(doing)
+
     def end(self) -> None:
         self._bar.update()
         self._bar.set_description_str("done")

@@ -56,5 +56,6 @@ def test_everything_after_the_baseline_is_looked_at(monkeypatch):
     assert found == [
         ("library", "0003_removal_asked_at"),
         ("library", "0004_branches_and_transit"),
+        ("library", "0005_member_email_statistics"),
         ("stores", "0001_initial"),
     ]
