@@ -30,11 +30,13 @@ from benchmarks.progress import Progress
 from config import embedded
 
 TURNS = 3
-STEPS_A_TURN = 2 * len(desk.LOADS) + 3 + 3 + 1 + 1 + 1  # desk, availability, partners, import, start
+STEPS_A_TURN = 2 * len(desk.TOLD) + 3 + 3 + 1 + 1 + 1  # desk, availability, partners, import, start
 
 
 def main() -> None:
-    progress = Progress(7 + TURNS * STEPS_A_TURN + lists.TURNS * (1 + len(lists.KINDS)))
+    progress = Progress(
+        7 + 2 * (len(desk.LOADS) - len(desk.TOLD)) + TURNS * STEPS_A_TURN + lists.TURNS * (1 + len(lists.KINDS))
+    )
     try:
         results = run(progress)
     except (embedded.ServerError, RuntimeError) as error:

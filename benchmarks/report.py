@@ -32,7 +32,6 @@ GOAL_IMPORT_SECONDS, GOAL_MEMORY = 10.0, 120e6  # bytes
 GOAL_PEAK = 1.2  # times the memory, for ten times the rows
 GOAL_PACED = 100.0  # milliseconds
 SERVERS = ("PostgreSQL", "Valkey")  # not ours
-TOLD = (1, desk.MANY, 75)  # clients
 
 
 @dataclass
@@ -104,7 +103,7 @@ def _throughput(results: Results) -> str:
                 rates(measured.product[number]),
                 GOAL_DESK,
             )
-            for number in TOLD
+            for number in desk.TOLD
         ),
         versus(f"with an Idempotency-Key, {desk.MANY} clients", floor, rates(measured.keyed)),
         versus(f"beside the relay, {desk.MANY} clients", floor, rates(measured.with_relay)),
