@@ -21,7 +21,7 @@ from benchmarks.writing import clients, made_on, table
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "proof.md"
 PICTURES = ROOT / "docs" / "images" / "proof"
-STORM = Path(".local") / "bench" / "storm.json"  # where `make storm` leaves it
+STORM = kept.DIRECTORY / "storm.json"  # where `make storm` leaves it
 GROWING = {  # in the picture, by what they are called in the results
     "check-out": ("desk", "check-out, 1 client"),
     "a search for a word": ("lists", "a search for a word"),

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import places
+from benchmarks import kept, places
 from benchmarks.storm import after, clients
 from benchmarks.storm.checking import contradictions
 from benchmarks.storm.histories import Asked
@@ -25,7 +25,8 @@ from config import embedded
 
 TITLES, COPIES, MEMBERS = 8, 3, 24
 SHOWN = 20  # contradictions
-KEPT = Path(os.environ.get("STORM_DIR", ".local/bench"))  # the time line; of a bad end what clients saw, too
+KEPT = Path(os.environ.get("STORM_DIR", kept.DIRECTORY))  # where the time line is, for docs/proof.md
+SEEN = Path(os.environ.get("STORM_DIR", ".local/bench"))  # and what clients saw, of a bad end
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ def main() -> None:
     (KEPT / "storm.json").write_text(json.dumps(time_line(outcome), indent=1), encoding="utf-8")
     print(verdict(outcome))
     if outcome.problems:
-        seen = KEPT / "storm-history.json"
+        seen = SEEN / "storm-history.json"
         seen.write_text(clients.written(outcome.histories), encoding="utf-8")
         sys.exit(f"Again with --seed {seed}. What clients saw: {seen}")
 
