@@ -27,6 +27,7 @@ from redis.exceptions import RedisError
 from events.relay import outlets
 
 PREFIX = "circdesk_simulation_"
+DROP_TRIES = 3
 
 
 class NoDatabase(Exception):
@@ -116,12 +117,20 @@ def _destroy(connection: DatabaseWrapper, library: str, name: str, *, keep: bool
     if keep:
         return
     parameters = {**connection.get_connection_params(), "dbname": library}
-    try:
-        with psycopg.connect(**parameters, autocommit=True) as server:
-            # By force, because a connection that was interrupted may take a moment to end.
-            server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
-    except psycopg.Error as error:
-        print(f"The database {name} could not be removed: {error}", file=sys.stderr)
+    # By force, because a connection that was interrupted may take a moment to end; on a busy machine longer than
+    # the five seconds that PostgreSQL gives it.
+    statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+    for tries_left in reversed(range(DROP_TRIES)):
+        try:
+            with psycopg.connect(**parameters, autocommit=True) as server:
+                server.execute(statement)
+                return
+        except psycopg.errors.ObjectInUse as error:
+            if not tries_left:
+                print(f"The database {name} could not be removed: {error}", file=sys.stderr)
+        except psycopg.Error as error:
+            print(f"The database {name} could not be removed: {error}", file=sys.stderr)
+            return
 
 
 def _forget_cache() -> None:

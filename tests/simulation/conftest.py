@@ -9,7 +9,7 @@ from django.db import connection
 
 from circulation.simulation.own_database import own_database
 from tests.circulation.commands import run
-from tests.simulation.runs import SMALL, left
+from tests.simulation.runs import SMALL, left, others
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +28,8 @@ def migrated(django_db_blocker):
 def simulate(migrated, django_db_blocker):
     """Runs the command; afterwards this process has the database that it had before, and nothing else is there."""
     connection.settings_dict["TEST"]["TEMPLATE"] = migrated
+    others.clear()
+    others.update(left(os.getpid()))
     before = deepcopy(connection.settings_dict)
     with django_db_blocker.unblock():
         yield lambda **options: run("simulate", **(SMALL | options))

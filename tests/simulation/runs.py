@@ -35,10 +35,15 @@ def of(process: int) -> str:
     return f"{PREFIX}{process}_"
 
 
+# What was there already when a test began: other tests of this process may have a library of their own.
+others: set[str] = set()
+
+
 def left(process: int) -> list[str]:
     """The databases and cached entries of the simulations of a process."""
     with psycopg.connect(os.environ["DATABASE_URL"]) as server:
         found = server.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [of(process)])
         names = [name for (name,) in found]
     with redis.Redis.from_url(os.environ["REDIS_URL"]) as cache:
-        return names + [key.decode() for key in cache.keys(f"{of(process)}*")]
+        names += [key.decode() for key in cache.keys(f"{of(process)}*")]
+    return [name for name in names if name not in others]
