@@ -8,6 +8,7 @@ import secrets
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, suppress
 from copy import deepcopy
@@ -27,7 +28,7 @@ from redis.exceptions import RedisError
 from events.relay import outlets
 
 PREFIX = "circdesk_simulation_"
-DROP_TRIES = 3
+DROP_PAUSES = (0.2, 1.0, 5.0)  # seconds between tries to remove it
 
 
 class NoDatabase(Exception):
@@ -117,20 +118,26 @@ def _destroy(connection: DatabaseWrapper, library: str, name: str, *, keep: bool
     if keep:
         return
     parameters = {**connection.get_connection_params(), "dbname": library}
-    # By force, because a connection that was interrupted may take a moment to end; on a busy machine longer than
-    # the five seconds that PostgreSQL gives it.
+    try:
+        with psycopg.connect(**parameters, autocommit=True) as server:
+            drop(server, name)
+    except psycopg.Error as error:
+        print(f"The database {name} could not be removed: {error}", file=sys.stderr)
+
+
+def drop(server: psycopg.Connection[Any], name: str) -> None:
+    """Remove a database, whoever still uses it."""
+    # By force, because a connection that was interrupted may take a moment to end; on a busy machine longer than the
+    # five seconds that PostgreSQL gives it (ObjectInUse). And a worker of autovacuum belongs to nobody, so that it may
+    # not be ended by force, but it is done soon (InsufficientPrivilege).
     statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
-    for tries_left in reversed(range(DROP_TRIES)):
+    for pause in DROP_PAUSES:
         try:
-            with psycopg.connect(**parameters, autocommit=True) as server:
-                server.execute(statement)
-                return
-        except psycopg.errors.ObjectInUse as error:
-            if not tries_left:
-                print(f"The database {name} could not be removed: {error}", file=sys.stderr)
-        except psycopg.Error as error:
-            print(f"The database {name} could not be removed: {error}", file=sys.stderr)
+            server.execute(statement)
             return
+        except (psycopg.errors.ObjectInUse, psycopg.errors.InsufficientPrivilege):
+            time.sleep(pause)
+    server.execute(statement)
 
 
 def _forget_cache() -> None:

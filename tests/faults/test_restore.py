@@ -14,7 +14,7 @@ from psycopg import sql
 from circulation.invariants import broken
 from circulation.models import Loan
 from circulation.services import check_out, return_copy
-from circulation.simulation.own_database import own_database
+from circulation.simulation.own_database import drop, own_database
 from config import embedded
 from config.servers import ENVIRONMENT, Postgres
 from events import consuming, relay
@@ -80,9 +80,8 @@ def emptied(database):
     connection.close()
     connection.close_pool()
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as server:
-        name = sql.Identifier(database)
-        server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
-        server.execute(sql.SQL("CREATE DATABASE {}").format(name))
+        drop(server, database)
+        server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
 
 
 def everything_that_happened():

@@ -9,6 +9,7 @@ import pytest
 from django.core.cache import cache
 from django.db import connection
 
+from circulation.simulation.own_database import drop
 from events import redis
 from integrations.partners import asking, reserving
 from integrations.partners.models import Partner
@@ -106,7 +107,7 @@ def libraries():
             for library in made:
                 library.kill()
             for name in (first, second):
-                server.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+                drop(server, name)
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ def migrated(django_db_blocker):
 
 
 @pytest.fixture
-def simulate(migrated, django_db_blocker):
+def simulate(django_db_setup, migrated, django_db_blocker):
     """Runs the command; afterwards this process has the database that it had before, and nothing else is there."""
     connection.settings_dict["TEST"]["TEMPLATE"] = migrated
     others.clear()

@@ -1,5 +1,6 @@
 import os
 import signal
+import threading
 import time
 from contextlib import suppress
 
@@ -8,7 +9,7 @@ import pytest
 from django.db import connection
 from django.db.backends.postgresql.creation import DatabaseCreation
 
-from circulation.simulation import own_library
+from circulation.simulation import own_database, own_library
 from tests.config.test_run import free_port
 from tests.simulation.runs import left, sizes, start
 
@@ -72,6 +73,26 @@ def test_nothing_is_left_where_the_database_cannot_be_made(simulate, monkeypatch
     monkeypatch.setattr(DatabaseCreation, "_create_test_db", refuse)
     ran = simulate(events=20)
     assert ran.failure == "Got an error creating the test database: no space left on device"
+
+
+def test_a_session_that_may_not_be_ended_is_waited_for(monkeypatch):
+    """As one of autovacuum, which belongs to nobody."""
+    name = f"in_use_{os.getpid()}"
+    url = os.environ["DATABASE_URL"]
+    with psycopg.connect(url, autocommit=True) as server:
+        server.execute(f'CREATE DATABASE "{name}"')
+        session = psycopg.connect(url, dbname=name, user="postgres")
+        with monkeypatch.context() as impatient, pytest.raises(psycopg.errors.InsufficientPrivilege):
+            impatient.setattr(own_database, "DROP_PAUSES", ())
+            own_database.drop(server, name)
+
+        leaving = threading.Timer(0.5, session.close)
+        leaving.start()
+        own_database.drop(server, name)
+        leaving.join()
+
+        found = server.execute("SELECT count(*) FROM pg_database WHERE datname = %s", [name]).fetchone()
+    assert found == (0,)
 
 
 def test_a_kept_database_is_named_with_how_to_look_at_it(simulate):

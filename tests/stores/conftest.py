@@ -7,6 +7,7 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
+from circulation.simulation.own_database import drop
 from tests.servers import own_valkey
 from tests.stores.sides import Side
 
@@ -45,13 +46,13 @@ def two_sides(template, valkey):
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as server:
         for service in ("public", "admin"):
             database = f"stores_{service}_{os.getpid()}"
-            server.execute(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
+            drop(server, database)
             server.execute(f'CREATE DATABASE "{database}" TEMPLATE "{template}"')
             made.append(Side(service, url_of(database), valkey.url(db=1), valkey.url(db=2), "stores"))
         yield made
         for side in made:
             side.kill()
-            server.execute(f'DROP DATABASE "{side.database_url.rpartition("/")[2]}" WITH (FORCE)')
+            drop(server, side.database_url.rpartition("/")[2])
 
 
 @pytest.fixture
