@@ -82,9 +82,10 @@ def test_a_session_that_may_not_be_ended_is_waited_for(monkeypatch):
     with psycopg.connect(url, autocommit=True) as server:
         server.execute(f'CREATE DATABASE "{name}"')
         session = psycopg.connect(url, dbname=name, user="postgres")
-        with monkeypatch.context() as impatient, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        with monkeypatch.context() as impatient:
             impatient.setattr(own_database, "DROP_PAUSES", ())
-            own_database.drop(server, name)
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                own_database.drop(server, name)
 
         leaving = threading.Timer(0.5, session.close)
         leaving.start()
