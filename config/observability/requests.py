@@ -119,7 +119,9 @@ def _log(request: HttpRequest, answered: Answered) -> None:
     if asked := request.META.get("QUERY_STRING"):
         told["parameters"] = _parameters(asked)
     message = "Slow request: %s %s %d" if level == logging.WARNING else "%s %s %d"
-    logger.log(level, message, answered.method, answered.route or "(no such address)", answered.status, extra=told)
+    words = (answered.method, answered.route or "(no such address)", answered.status)
+    # Not by `logger.log`, which walks the stack for the name of this function, of which no line tells.
+    logger.handle(logger.makeRecord(logger.name, level, __file__, 0, message, words, None, "_log", told))
 
 
 def _caller(request: HttpRequest) -> dict[str, int]:
