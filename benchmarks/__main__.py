@@ -32,7 +32,7 @@ STEPS_A_TURN = 7 + 3 + 1 + 1 + 1  # desk, availability, partners, import, start
 
 
 def main() -> None:
-    progress = Progress(5 + TURNS * STEPS_A_TURN + lists.TURNS * (1 + len(lists.KINDS)))
+    progress = Progress(6 + TURNS * STEPS_A_TURN + lists.TURNS * (1 + len(lists.KINDS)))
     try:
         results = run(progress)
     except (embedded.ServerError, RuntimeError) as error:
@@ -64,6 +64,9 @@ def run(progress: Progress) -> report.Results:
         for turn in range(TURNS):
             desk.measure(results.desk, postgres, connection, web, closed, turn, progress)
             reading.measure(results.reading, web, bare, turn, progress)
+        progress.step("availability: how old it is after a change")
+        library.settle(connection)
+        reading.changes(results.reading, web)
         progress.step("memory; is the library still sound?")
         worker = stack.enter_context(places.worker())
         stack.enter_context(places.relay())
