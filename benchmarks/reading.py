@@ -46,7 +46,7 @@ def _asked(server: places.Web, clients: int, turn: int) -> load.Result:
 
 
 def changes(into: Reading, web: places.Web) -> None:
-    """Lend and take back while others read. Each process of the server must have been asked, so many connections look."""
+    """Lend and take back while others read. Several connections look, for each process has answers of its own."""
     stop = threading.Event()
     lookers = [_connection(web) for _ in range(READERS)]
     readers = [threading.Thread(target=_read_on, args=(web, number, stop)) for number in range(READERS)]

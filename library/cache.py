@@ -20,7 +20,8 @@ from django.core.cache import cache
 from django_redis import get_redis_connection
 
 from events import redis
-from library.nearby import EVERYTHING, TOKEN, Entry, nearby
+from library.nearby import EVERYTHING as EVERYTHING
+from library.nearby import TOKEN, Entry, nearby
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
@@ -34,7 +35,7 @@ SHAPE = 3  # counted up when a release stores something else under the name of a
 watchers: list[Callable[[str, str, int], None]] = []
 
 
-def title_group(book_id: int) -> str:
+def title_group(book_id: int | str) -> str:
     """Everything that is known of one title."""
     return f"title:{book_id}"
 

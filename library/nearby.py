@@ -17,7 +17,7 @@ from typing import Any
 
 from django.core.cache import cache
 from django_redis import get_redis_connection
-from redis.exceptions import ResponseError, TimeoutError  # noqa: A004
+from redis.exceptions import ResponseError, TimeoutError
 
 from events import redis
 
@@ -172,7 +172,7 @@ class Nearby:
     def _follow(self, ended: threading.Event) -> None:
         """Listen for as long as there is something to hear. Raises what Redis raises when there is not."""
         pool = get_redis_connection("default").connection_pool
-        prefix = str(cache.client.make_key(TOKEN))
+        prefix = cache.make_key(TOKEN)
 
         def told(message: list[Any]) -> None:
             # Without names when everything was flushed.

@@ -12,8 +12,8 @@ AT_ONCE = 4_096  # bytes that a pipe takes as a whole, whoever else writes into 
 class Console(logging.StreamHandler):  # type: ignore[type-arg]
     """Whoever finds nobody writing writes, and takes along what others leave there meanwhile.
 
-    With the lock of `logging`, threads queued for each other's lines: a process that answers from its memory was a third
-    slower. Nothing is left behind: whoever stops writing looks once more.
+    With the lock of `logging`, threads queued for each other's lines, and four of them answered more slowly than one.
+    Nothing is left behind: whoever stops writing looks once more.
     """
 
     def __init__(self) -> None:
@@ -21,7 +21,7 @@ class Console(logging.StreamHandler):  # type: ignore[type-arg]
         self._waiting: deque[str] = deque()
         self._writing = threading.Lock()
 
-    def handle(self, record: logging.LogRecord) -> bool:  # type: ignore[override]
+    def handle(self, record: logging.LogRecord) -> bool:
         if not self.filter(record):
             return False
         self.emit(record)

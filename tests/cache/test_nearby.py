@@ -17,8 +17,8 @@ from library import nearby as module
 from library.nearby import nearby
 from reservations import availability
 from tests.cache.test_everything import calls
-from tests.simulation.service import url_of
 from tests.factories import NOW, BookFactory, MemberFactory, general_policy
+from tests.simulation.service import url_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
