@@ -25,8 +25,8 @@ class ProjectConfig(AppConfig):
         cache.watchers.append(metrics.read_from_cache)
 
         connection_created.connect(keep_no_statements)
-        # Of each request these took twice as long as to find a kept answer, for nothing: no statements are kept, and
-        # connections to Redis stay open.
+        # A fifteenth of the CPU of a kept answer's request, for nothing: no statements are kept, and connections to
+        # Redis stay open.
         request_started.disconnect(reset_queries)
         request_finished.disconnect(close_caches)
         watch()

