@@ -12,7 +12,7 @@ AT_ONCE = 4_096  # bytes that a pipe takes as a whole, whoever else writes into 
 class Console(logging.StreamHandler):  # type: ignore[type-arg]
     """Whoever finds nobody writing writes, and takes along what others leave there meanwhile.
 
-    With the lock of `logging`, threads queued for each other's lines, and four of them often answered more slowly than one.
+    With the lock of `logging`, threads queued for each other's lines, and four often answered more slowly than one.
     Nothing is left behind: whoever stops writing looks once more.
     """
 
