@@ -35,7 +35,7 @@ STEPS_A_TURN = 2 * len(desk.TOLD) + 3 + 3 + 1 + 1 + 1  # desk, availability, par
 
 def main() -> None:
     progress = Progress(
-        7 + 2 * (len(desk.LOADS) - len(desk.TOLD)) + TURNS * STEPS_A_TURN + lists.TURNS * (1 + len(lists.KINDS))
+        8 + 2 * (len(desk.LOADS) - len(desk.TOLD)) + TURNS * STEPS_A_TURN + lists.TURNS * (1 + len(lists.KINDS))
     )
     try:
         results = run(progress)
@@ -69,6 +69,9 @@ def run(progress: Progress) -> report.Results:
         for turn in range(TURNS):
             desk.measure(results.desk, postgres, connection, web, closed, turn, progress)
             reading.measure(results.reading, web, bare, turn, progress)
+        progress.step("availability: how old it is after a change")
+        library.settle(connection)
+        reading.changes(results.reading, web)
         worker = stack.enter_context(places.worker())
         stack.enter_context(places.relay())
         progress.step(f"desk: {desk.PACED_CLIENTS} clients at a pace, {desk.PACED_SECONDS:.0f} s")

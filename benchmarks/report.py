@@ -27,10 +27,11 @@ GOAL_SIGNED_IN = 1 / 1.35  # of the speed of an open desk
 GOAL_LISTS = 30  # times the p95 of a bare view
 GOAL_RELAY = 3.0  # times what the desk makes
 GOAL_RECORDING = 1 / 1.15  # of the speed without events
-GOAL_DESK, GOAL_READING, GOAL_IMPORT = 0.18, 0.25, 0.30  # of the speed of the floor
+GOAL_DESK, GOAL_READING, GOAL_IMPORT = 0.18, 0.60, 0.30  # of the speed of the floor
 GOAL_IMPORT_SECONDS, GOAL_MEMORY = 10.0, 120e6  # bytes
 GOAL_PEAK = 1.2  # times the memory, for ten times the rows
 GOAL_PACED = 100.0  # milliseconds
+GOAL_STALE = 50  # milliseconds after a change, at most
 SERVERS = ("PostgreSQL", "Valkey")  # not ours
 
 
@@ -82,6 +83,7 @@ def written(results: Results) -> str:
         "Why it is done so: [docs/decisions/0006-benchmarks.md](../docs/decisions/0006-benchmarks.md).",
         _throughput(results),
         _latency(results),
+        _stale(results.reading),
         _lists(results.lists),
         _cpu_table(results),
         _other(results),
@@ -180,6 +182,23 @@ The profile that FOLIO publishes: {desk.PACED_CLIENTS} clients that together len
 {desk.PACED_RATE:.0f} times a second, by chance, for {desk.PACED_SECONDS:.0f} seconds, with the relay and a worker
 beside; each counted from when it was meant to be sent. Of {found.requests:,} requests
 p50 {found.p50:.1f}, p95 {found.p95:.1f}, p99 {found.p99:.1f} ms. Goal: {is_met}."""
+
+
+def _stale(found: Reading) -> str:
+    """Of availability. Nothing is old most of the time: the first who asks after the answer sees the change."""
+    ordered = sorted(1000 * seconds for seconds in found.stale)
+    p99 = ordered[int(len(ordered) * 0.99)]
+    rows = [
+        ("median", f"{statistics.median(ordered):.1f}", ""),
+        ("p99", f"{p99:.1f}", ""),
+        ("max", f"{ordered[-1]:.1f}", met(ordered[-1] < GOAL_STALE, f"< {GOAL_STALE}")),
+    ]
+    return f"""## Availability after a change: for how many milliseconds the old was still seen
+
+{table((f"{len(ordered)} check-outs and returns", "ms", "goal"), rows)}
+
+From the answer to a change until the last answer in which it was not seen yet, over {reading.READERS} connections; as
+many clients read other titles meanwhile. 0.0: whoever asked first saw it."""
 
 
 def _lists(found: Lists) -> str:

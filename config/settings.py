@@ -216,6 +216,7 @@ MIDDLEWARE = [
     "config.api.middleware.SafeHeadersMiddleware",
     "integrations.daia.errors.DaiaHeadersMiddleware",
     "config.api.middleware.ConditionalMiddleware",
+    "config.api.nearby.NearbyMiddleware",
     "config.api.middleware.NoNulMiddleware",
     "config.api.middleware.OriginMiddleware",
     "config.api.middleware.SignInMiddleware",
@@ -316,6 +317,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_timeout": 0.5,
     "max_retries": 0,  # by whoever wakes; workers go on trying
 }
+# Whether each web server's process keeps for itself what Redis would tell it the changes of (library/nearby.py).
+CACHE_IN_PROCESS = env.bool("CACHE_IN_PROCESS", True)
 # How long what was read may be reused, in seconds. Every change drops it sooner, but for the statistics.
 CACHE_TTL = {"availability": 86_400, "book": 300, "book_list": 60, "statistics": 60, "overview": 60, "holdings": 3600}
 

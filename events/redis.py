@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 PAUSE = 5.0  # seconds between questions to a Redis that does not answer
 
-_failures = (RedisError, ConnectionInterrupted, BrokerError, OSError)
+failures = (RedisError, ConnectionInterrupted, BrokerError, OSError)
 _away = False
 _silent_until = 0.0
 
@@ -35,7 +35,7 @@ def ask(call: Callable[[], T], *, insist: bool = False) -> T | None:
         _silent_until = time.monotonic() + PAUSE
     try:
         answer = call()
-    except _failures as error:
+    except failures as error:
         if not _away:
             logger.warning("Redis does not answer (%s). Going on without it.", error)
         _away, _silent_until = True, time.monotonic() + PAUSE

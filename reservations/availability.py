@@ -16,6 +16,7 @@ from django.db import connection, transaction
 from events.models import Event, Publication
 from library import cache
 from library.exceptions import BookNotFound
+from library.nearby import Entry
 from reservations.estimates import wait_in_days
 
 
@@ -100,6 +101,17 @@ def of(book_id: int) -> Availability:
     if book_id not in found:
         raise BookNotFound(book_id)
     return found[book_id]
+
+
+def nearby(book_id: int) -> Entry:
+    """The same for whoever looks and does nothing: warm, without asking Redis. The value is an Availability.
+
+    Another process may have changed it some milliseconds ago. Raises BookNotFound.
+    """
+    entry = cache.read_nearby("availability", book_id, cache.title_group(book_id), count)
+    if entry is None:
+        raise BookNotFound(book_id)
+    return entry
 
 
 def estimated_wait_days(title: Availability, *, at: datetime) -> int | None:

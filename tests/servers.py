@@ -51,6 +51,7 @@ def start() -> None:
         "LOCAL_DIR": str(home.directory / "local"),
         "BROKER_URL": "",
         "EMAIL_URL": "",
+        "CACHE_IN_PROCESS": "false",  # who changes something in one process sees so in the other at once
         "SECRET_KEY": "only-for-the-tests-and-nothing-else",
         "DEBUG": "false",
         "OPEN_DESK": "false",

@@ -20,6 +20,9 @@ from accounts.throttling import counted, is_counted
 from config.api import errors
 from events.origins import Origin, coming_from
 
+CONDITIONS = frozenset(
+    f"HTTP_{name}" for name in ("IF_MATCH", "IF_NONE_MATCH", "IF_MODIFIED_SINCE", "IF_UNMODIFIED_SINCE")
+)
 SLASHED = ("/api/", "/admin/", "/reserve/", "/status/", "/daia/")
 
 
@@ -140,6 +143,8 @@ class ConditionalMiddleware(ConditionalGetMiddleware):
             return response
         if not response.has_header("ETag") and self.needs_etag(response):
             set_response_etag(response)
+        if CONDITIONS.isdisjoint(request.META):  # as of nearly every request: nothing is to be read or compared
+            return response
         final = get_conditional_response(request, etag=response.get("ETag"), response=response)
         if final is None or final is response:
             return response

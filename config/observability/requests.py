@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import logging
 import re
-import uuid
 from collections.abc import Callable
+from random import getrandbits
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -77,8 +77,11 @@ class RequestMiddleware:
 
 def number_of(request: HttpRequest) -> str:
     """What the caller calls this request, if that is a plain name; otherwise a number that no other one has."""
-    asked = request.META.get("HTTP_X_REQUEST_ID", "")
-    return asked if _NUMBER.fullmatch(asked) else uuid.uuid4().hex
+    asked: str = request.META.get("HTTP_X_REQUEST_ID", "")
+    if asked and _NUMBER.fullmatch(asked):
+        return asked
+    # Not of uuid4, which asks the system and lets other threads go first: nobody need fail to guess it.
+    return f"{getrandbits(128):032x}"  # nosec B311
 
 
 class Queries:
@@ -119,7 +122,9 @@ def _log(request: HttpRequest, answered: Answered) -> None:
     if asked := request.META.get("QUERY_STRING"):
         told["parameters"] = _parameters(asked)
     message = "Slow request: %s %s %d" if level == logging.WARNING else "%s %s %d"
-    logger.log(level, message, answered.method, answered.route or "(no such address)", answered.status, extra=told)
+    words = (answered.method, answered.route or "(no such address)", answered.status)
+    # Not by `logger.log`, which walks the stack for the name of this function, of which no line tells.
+    logger.handle(logger.makeRecord(logger.name, level, __file__, 0, message, words, None, "_log", told))
 
 
 def _caller(request: HttpRequest) -> dict[str, int]:

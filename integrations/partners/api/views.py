@@ -34,7 +34,9 @@ class BookAvailability(DeskView):
     )
     def get(self, request: Request, book_id: int) -> Answer:
         if not (request.query_params and self.query(AvailabilityQuery).get("partners")):
-            return Answer(availability_data(availability.of(book_id)))
+            entry = availability.nearby(book_id)
+            request._request.nearby = entry  # type: ignore[attr-defined]  # for config/api/nearby.py
+            return Answer(availability_data(entry.value))
         book = _book(book_id)
         partners = written(PartnerAnswerOut, ask(book))
         # Ours is read last: it is no older than theirs.
