@@ -17,8 +17,8 @@ from typing import Any
 
 from benchmarks import kept, places
 from benchmarks.storm import after, clients
-from benchmarks.storm.checking import contradictions
-from benchmarks.storm.histories import Asked
+from benchmarks.storm.checking import ages, contradictions
+from benchmarks.storm.histories import Asked, Found
 from benchmarks.storm.service import running
 from benchmarks.storm.strikes import Strike, Striking, planned
 from config import embedded
@@ -44,6 +44,7 @@ class Outcome:
     weather: Weather
     strikes: list[tuple[float, str]]
     histories: list[Asked]
+    found: Found
     problems: list[str]
 
 
@@ -76,9 +77,10 @@ def storm(weather: Weather, say: Callable[[str], None]) -> Outcome:
             raise RuntimeError(f"The storm itself went wrong: {striking.failed or 'it does not end'}")
         after.wait_for_calm(service, lambda: places.connect(service.postgres, service.postgres.database), tell)
         histories = [asked for client in several for asked in client.history]
+        looks = [look for client in several for look in client.looks] + after.shown(service, library.books, began)
         with places.connect(service.postgres, service.postgres.database) as connection:
-            found = after.found(connection, service.post.taken)
-        return Outcome(weather, striking.done, histories, contradictions(histories, found))
+            found = after.found(connection, service.post.taken, looks)
+        return Outcome(weather, striking.done, histories, found, contradictions(histories, found))
 
 
 # --- What is told of it -----------------------------------------------------------------------------------
@@ -124,6 +126,11 @@ def verdict(outcome: Outcome) -> str:
         "  "
         + ", ".join(f"{count} {name}" for name, count in Counter(one.operation for one in histories).most_common()),
     ]
+    old = [age for _, age in ages(histories, outcome.found) if age]
+    lines.append(
+        f"  Availability was looked at {len(outcome.found.looks):,} times, and was behind what was acknowledged in "
+        f"{len(old):,}: by at most {max(old, default=0):.1f} s."
+    )
     if outcome.problems:
         lines += [f"  {len(outcome.problems)} CONTRADICTIONS:", *(f"    {text}" for text in outcome.problems[:SHOWN])]
     else:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import psycopg
 
 from benchmarks import places
-from benchmarks.storm.histories import Found, Told
+from benchmarks.storm.clients import look
+from benchmarks.storm.histories import Found, Looked, Told
 from benchmarks.storm.service import Service
 
 CALM_WITHIN = 120.0  # seconds
@@ -41,17 +42,23 @@ def wait_for_calm(service: Service, connect: Callable[[], psycopg.Connection], s
     raise RuntimeError(f"The service does not come to rest: {left} of what is pending, numbered, behind, to be sent.")
 
 
-def found(connection: psycopg.Connection, mails: list[str]) -> Found:
+def shown(service: Service, books: list[int], began: float) -> list[Looked]:
+    """What each web server now shows of each title."""
+    return [look(port, book, began) for port in service.ports for book in books]
+
+
+def found(connection: psycopg.Connection, mails: list[str], looks: list[Looked]) -> Found:
     """All that the checker asks for."""
     events = connection.execute(
         # Of the library: what is about no title and nobody (a task's settings) concerns nobody outside.
-        "SELECT id, kind, request_id, book_id, loan_id, reservation_id FROM events_event "
+        "SELECT id, kind, request_id, book_id, loan_id, reservation_id, payload ? 'undoes' FROM events_event "
         "WHERE book_id IS NOT NULL OR member_id IS NOT NULL ORDER BY id"
     ).fetchall()
     stored = connection.execute("SELECT key, status, body FROM events_storedanswer").fetchall()
     line = connection.execute("SELECT id, priority, placed_at FROM reservations_reservation").fetchall()
     positions = connection.execute("SELECT position, event_id FROM events_publication").fetchall()
     notices = connection.execute("SELECT message_id, state FROM notifications_notice").fetchall()
+    ready = connection.execute("SELECT reservation_id FROM notifications_notice WHERE kind = 'ready'").fetchall()
     try:
         places.manage("check_invariants")
         broken = []
@@ -65,4 +72,6 @@ def found(connection: psycopg.Connection, mails: list[str]) -> Found:
         notices=dict(notices),
         mails=list(mails),
         broken=broken,
+        ready={number for (number,) in ready},
+        looks=looks,
     )

@@ -6,14 +6,19 @@ Each rule gives a sentence for each contradiction that it finds.
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from benchmarks.storm.histories import Asked, Found, Told
+from benchmarks.storm.histories import Asked, Found, Looked, Told
 
 # What an operation leaves one of. Others (hold, release, fulfil, ...) follow from these.
 FIRST = {"checkout", "return", "renew", "reserve", "cancel", "suspend", "resume", "lost", "found"}
+
+# Seconds for which availability may be shown as it was before an acknowledged change. While all is well these are
+# milliseconds; here whoever announces changes may be killed, and what they are announced to, again and again.
+OLD = 15.0
 
 Rule = Callable[[Sequence[Asked], Found], Iterator[str]]
 
@@ -114,6 +119,40 @@ def every_notice_is_sent_once(_: Sequence[Asked], found: Found) -> Iterator[str]
         yield f"A mail {number} arrived, and there is no such notice."
 
 
+def whose_copy_is_ready_is_told(_: Sequence[Asked], found: Found) -> Iterator[str]:
+    for event in found.events:
+        if event.kind == "hold" and not event.is_undoing and event.reservation_id not in found.ready:
+            yield f"Event {event.id} sets a copy aside for reservation {event.reservation_id}, and no notice says so."
+
+
+def nothing_old_is_shown(histories: Sequence[Asked], found: Found) -> Iterator[str]:
+    for look, age in ages(histories, found):
+        if age > OLD:
+            yield (
+                f"Title {look.book_id} was shown as of event {look.version} at {look.at:.1f} s: "
+                f"it was {age:.1f} s behind what was acknowledged."
+            )
+
+
+def ages(histories: Sequence[Asked], found: Found) -> Iterator[tuple[Looked, float]]:
+    """For how many seconds something newer than what was shown had been acknowledged; 0 when nothing was."""
+    acknowledged = {asked.key: asked.ended for asked in histories if asked.is_acknowledged}
+    # Of each title, the ids of events; and when the first of those from there on was acknowledged.
+    events: defaultdict[int, list[tuple[int, float]]] = defaultdict(list)
+    for event in found.events:
+        ended = acknowledged.get(event.request_id or "")
+        if event.book_id is not None and ended is not None:
+            events[event.book_id].append((event.id, ended))
+    for title in events.values():
+        for index in reversed(range(len(title) - 1)):
+            number, ended = title[index]
+            title[index] = number, min(ended, title[index + 1][1])
+    for look in found.looks:
+        newer = events[look.book_id]
+        index = bisect_right(newer, look.version, key=lambda event: event[0])
+        yield look, max(0.0, look.at - newer[index][1]) if index < len(newer) else 0.0
+
+
 def the_library_is_sound(_: Sequence[Asked], found: Found) -> Iterator[str]:
     yield from found.broken
 
@@ -125,6 +164,8 @@ RULES: tuple[Rule, ...] = (
     nobody_is_overtaken,
     all_is_published,
     every_notice_is_sent_once,
+    whose_copy_is_ready_is_told,
+    nothing_old_is_shown,
     the_library_is_sound,
 )
 

@@ -6,19 +6,21 @@ import json
 import random
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 import requests
 
-from benchmarks.storm.histories import Asked
+from benchmarks.storm.histories import Asked, Looked
 
 # How often what is done. Without a line there is nothing to serve, so members reserve a good deal.
 OFTEN = {
     "checkout": 22, "return": 22, "scan": 12, "reserve": 16, "renew": 4, "cancel": 4, "suspend": 3, "resume": 3,
-    "fulfil": 6, "undo": 3, "lost": 2, "found": 3, "batch": 3,
+    "fulfil": 6, "undo": 3, "lost": 2, "found": 3, "batch": 3, "look": 20,
 }  # fmt: skip
 UNANSWERED = (408, 429, 500, 502, 503, 504)
 PATIENCE = 15.0  # seconds for an answer
+SENSIBLE = 0.8  # how often clients go by what they know, instead of asking anything at all
 SENT_AGAIN = 0.15  # how often a client asks once more for what it was answered, as one that lost the answer
 
 
@@ -30,6 +32,8 @@ class Library:
         self.members = list(cards)
         self.places: list[int] = []
         self.undoable: list[int] = []
+        self.lent: list[str] = []
+        self.to_collect: list[int] = []
 
 
 class Client(threading.Thread):
@@ -42,6 +46,7 @@ class Client(threading.Thread):
         self.number, self.ports, self.library = number, ports, library
         self.began, self.until, self.patience = began, until, patience
         self.history: list[Asked] = []
+        self.looks: list[Looked] = []
         self._chance = random.Random(seed * 1000 + number)
         self._session = requests.Session()
         self._prefix = f"storm-{seed}-{number}"
@@ -49,6 +54,12 @@ class Client(threading.Thread):
     def run(self) -> None:
         while self.now() < self.until:
             operation = self._chance.choices(list(OFTEN), list(OFTEN.values()))[0]
+            if operation == "look":
+                with suppress(requests.RequestException):
+                    self.looks.append(
+                        look(self._chance.choice(self.ports), self._chance.choice(self.library.books), self.began)
+                    )
+                continue
             path, body = self._asked(operation)
             key = f"{self._prefix}-{len(self.history)}"
             asked = Asked(key, operation, path, body, begun=self.now())
@@ -103,18 +114,22 @@ class Client(threading.Thread):
     def _asked(self, operation: str) -> tuple[str, dict[str, Any]]:
         pick, library = self._chance.choice, self.library
         barcode, member, book = pick(library.barcodes), pick(library.members), pick(library.books)
-        place = pick(library.places or [1])
+        place, lent = pick(library.places or [1]), barcode
+        if self._chance.random() < SENSIBLE:
+            lent = pick(list(library.lent) or [barcode])
+            if operation == "fulfil":
+                place = pick(list(library.to_collect) or [place])
         match operation:
             case "checkout" if self._chance.random() < 0.5:
                 return "/api/circulation/checkout/", {"member_id": member, "book_id": book}
             case "checkout":
                 return "/api/circulation/checkout/", {"member_id": member, "barcode": barcode}
             case "return" | "renew":
-                return f"/api/circulation/{operation}/", {"barcode": barcode}
+                return f"/api/circulation/{operation}/", {"barcode": lent}
             case "scan" if self._chance.random() < 0.5:
                 return "/api/circulation/scan/", {"code": barcode, "card_number": library.cards[member]}
             case "scan":
-                return "/api/circulation/scan/", {"code": barcode}
+                return "/api/circulation/scan/", {"code": lent}
             case "undo":
                 return "/api/circulation/undo/", {"event_id": pick(library.undoable or [1])}
             case "reserve":
@@ -127,19 +142,39 @@ class Client(threading.Thread):
                 return f"/api/copies/{barcode}/mark-{operation}/", {}
         return "/api/circulation/batch/", {
             "operations": [
-                {"op": "return", "barcode": barcode},
-                {"op": "checkout", "member_id": member, "barcode": barcode},
+                {"op": "return", "barcode": lent},
+                {"op": "checkout", "member_id": member, "barcode": lent},
                 {"op": "return", "barcode": pick(library.barcodes)},
             ]
         }
 
     def _learn(self, asked: Asked) -> None:
-        if asked.operation == "reserve":
-            self.library.places.append(asked.data["id"])
-            del self.library.places[:-40]
-        elif asked.operation == "scan" and asked.data["undo"]:
-            self.library.undoable.append(asked.data["undo"])
-            del self.library.undoable[:-5]
+        library, data = self.library, asked.data
+        match asked.operation:
+            case "reserve":
+                library.places.append(data["id"])
+                del library.places[:-40]
+            case "scan" if data["undo"]:
+                library.undoable.append(data["undo"])
+                del library.undoable[:-5]
+        loan = data.get("loan")
+        if loan is not None:
+            with suppress(ValueError):
+                library.lent.remove(loan["copy_barcode"])
+            if loan["returned_at"] is None:
+                library.lent.append(loan["copy_barcode"])
+        step = data.get("next")
+        if step is not None and step["action"] == "hold":
+            library.to_collect.append(step["reservation"]["id"])
+            del library.to_collect[:-10]
+
+
+def look(port: int, book: int, began: float) -> Looked:
+    """Raises what `requests` raises."""
+    at = time.monotonic() - began
+    answer = requests.get(f"http://127.0.0.1:{port}/api/books/{book}/availability/", timeout=PATIENCE)
+    answer.raise_for_status()
+    return Looked(book, at, answer.json()["data"]["version"])
 
 
 def _code(body: dict[str, Any]) -> str | None:

@@ -37,6 +37,15 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class Looked:
+    """A title's availability as somebody was shown it: asked for at `at`, in seconds since the storm began."""
+
+    book_id: int
+    at: float
+    version: int  # the title's last event, of which it knew
+
+
+@dataclass(frozen=True)
 class Told:
     """An event, as the database has it."""
 
@@ -46,11 +55,12 @@ class Told:
     book_id: int | None
     loan_id: int | None
     reservation_id: int | None
+    is_undoing: bool = False
 
 
 @dataclass(frozen=True)
 class Found:
-    """What is there when the storm is over."""
+    """What is there when the storm is over, and what was shown meanwhile."""
 
     events: list[Told]  # in order of id
     stored: dict[str, tuple[int, str]]  # by key: status and body
@@ -59,3 +69,5 @@ class Found:
     notices: dict[str, str]  # state of each, by Message-ID
     mails: list[str]  # the Message-IDs that the mail server took
     broken: list[str]  # invariants
+    ready: set[int] = field(default_factory=set)  # the reservations whose member a notice tells of their copy
+    looks: list[Looked] = field(default_factory=list)

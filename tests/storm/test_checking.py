@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.storm.checking import contradictions
-from benchmarks.storm.histories import Asked, Found, Told
+from benchmarks.storm.checking import OLD, ages, contradictions
+from benchmarks.storm.histories import Asked, Found, Looked, Told
 
 
 def asked(key, operation, status, data=None, **more):
@@ -49,6 +49,8 @@ FOUND = Found(
     notices={"<1@here>": "sent", "<2@here>": "dropped"},
     mails=["<1@here>", "<1@here>"],
     broken=[],
+    ready={1},
+    looks=[Looked(1, at=60.0, version=5), Looked(2, at=60.0, version=6)],
 )
 
 
@@ -105,6 +107,11 @@ def test_what_nobody_heard_of_may_have_been_done_once():
         ({"mails": []}, "Notice <1@here> is sent, and did not arrive."),
         ({"notices": FOUND.notices | {"<3@here>": "queued"}}, "Notice <3@here> is queued."),
         ({"mails": ["<1@here>", "<9@here>"]}, "A mail <9@here> arrived, and there is no such notice."),
+        ({"ready": set()}, "Event 5 sets a copy aside for reservation 1, and no notice says so."),
+        (
+            {"looks": [Looked(1, at=60.0, version=4)]},
+            "Title 1 was shown as of event 4 at 60.0 s: it was 59.9 s behind what was acknowledged.",
+        ),
         ({"broken": ["4 BROKEN"]}, "4 BROKEN"),
     ],
 )  # fmt: skip
@@ -128,3 +135,35 @@ def test_who_does_not_wait_is_not_overtaken(kind):
     events = [*without(5)[:4], told(5, kind, place=1), told(6, "hold", place=2)]
 
     assert [text for text in contradictions([], replace(FOUND, events=events)) if "serves" in text] == []
+
+
+def test_whoever_is_told_of_a_hold_that_was_undone_need_not_be_written_to():
+    events = instead(5, is_undoing=True)
+
+    assert contradictions(HISTORIES, replace(FOUND, events=events, ready=set())) == []
+
+
+@pytest.mark.parametrize(
+    ("look", "age"),
+    [
+        (Looked(1, at=0.2, version=5), 0.0),  # as of the last event
+        (Looked(1, at=0.2, version=9), 0.0),  # of one that nobody asked for
+        (Looked(1, at=9.0, version=3), 8.9),  # the return was answered at 0.1
+        (Looked(1, at=9.0, version=0), 8.9),
+        (Looked(1, at=0.05, version=3), 0.0),  # it was not answered yet
+        (Looked(3, at=9.0, version=0), 0.0),  # nothing happened to it
+    ],
+)
+def test_how_old_something_is_that_was_shown(look, age):
+    [(_, found)] = ages(HISTORIES, replace(FOUND, looks=[look]))
+
+    assert found == pytest.approx(age)
+    assert found < OLD
+
+
+def test_what_was_acknowledged_later_but_done_before_counts_from_the_first():
+    late = replace(LENT, ended=5.0)
+
+    [(_, found)] = ages([late, *HISTORIES[1:]], replace(FOUND, looks=[Looked(1, at=9.0, version=0)]))
+
+    assert found == pytest.approx(8.9)  # not 4: what came after it was answered at 0.1
