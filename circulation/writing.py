@@ -6,7 +6,6 @@ longer to build each of them than PostgreSQL takes to carry out all three.
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 
 from django.db import connection
@@ -14,35 +13,33 @@ from django.db import connection
 from circulation.models import Loan
 from events.models import Event
 from events.recording import announce
+from events.statements import parameters_of, with_event
 from library.models import Copy
 
-_RECORD = """
-INSERT INTO events_event
-    (kind, occurred_at, book_id, copy_id, member_id, loan_id, reservation_id, actor_id, key_id, address,
-     request_id, source, payload)
-SELECT %(kind)s, %(at)s::timestamptz, %(book)s::bigint, %(copy)s::bigint, %(member)s::bigint, loan.id,
-       %(reservation)s::bigint, %(actor)s::bigint, %(key)s::bigint, %(address)s::inet, %(request)s::varchar,
-       %(source)s::varchar, %(payload)s::jsonb
-FROM loan
-RETURNING id, loan_id
-"""
-_LEND = f"""
+_LEND = with_event(
+    """
 WITH copy AS (
     UPDATE library_copy SET status = %(status)s, holder_id = %(member)s, due_at = %(due_at)s WHERE id = %(copy)s
 ), loan AS (
     INSERT INTO circulation_loan (book_id, copy_id, member_id, lent_at, due_at, renewals)
     VALUES (%(book)s, %(copy)s, %(member)s, %(at)s, %(due_at)s, 0)
     RETURNING id
+)""",
+    changed="loan",
+    loan_id="loan.id",
+    returning="id, loan_id",
 )
-{_RECORD}"""
-_TAKE_BACK = f"""
+_TAKE_BACK = with_event(
+    """
 WITH copy AS (
     UPDATE library_copy SET status = %(status)s, holder_id = NULL, due_at = NULL WHERE id = %(copy)s
 ), loan AS (
     UPDATE circulation_loan SET returned_at = %(at)s WHERE id = %(loan)s
     RETURNING id
+)""",
+    changed="loan",
+    returning="id, loan_id",
 )
-{_RECORD}"""
 
 
 def write_lending(loan: Loan, copy: Copy, told: Event) -> None:
@@ -53,31 +50,13 @@ def write_lending(loan: Loan, copy: Copy, told: Event) -> None:
 
 def write_return(loan: Loan, copy: Copy, told: Event) -> None:
     """A loan that ended, with its copy, and the event that tells of it."""
-    _write(_TAKE_BACK, copy, told, loan=loan.pk)
+    _write(_TAKE_BACK, copy, told)
 
 
-def _write(statement: str, copy: Copy, told: Event, **more: int | datetime) -> int:
+def _write(statement: str, copy: Copy, told: Event, **more: datetime) -> int:
     """Returns the id of the loan."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            statement,
-            {
-                "status": copy.status,
-                "copy": copy.pk,
-                "kind": told.kind,
-                "at": told.occurred_at,
-                "book": told.book_id,
-                "member": told.member_id,
-                "reservation": told.reservation_id,
-                "actor": told.actor_id,
-                "key": told.key_id,
-                "address": told.address,
-                "request": told.request_id,
-                "source": told.source,
-                "payload": json.dumps(told.payload),
-                **more,
-            },
-        )
+        cursor.execute(statement, {**parameters_of(told), "status": copy.status, **more})
         told.pk, loan_id = cursor.fetchone()
     told.loan_id = loan_id
     announce(told)

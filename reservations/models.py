@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import Count, F, Func, OuterRef, Q, Subquery
+from django.db.models import Case, Count, F, Func, OuterRef, Q, Subquery, When
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import LessThan
 
@@ -54,7 +54,7 @@ class ReservationQuerySet(models.QuerySet["Reservation"]):
         )
 
     def with_position(self) -> ReservationQuerySet:
-        """Adds `ahead`: how many stand before each in its title's line, served or not."""
+        """Adds `ahead`: how many stand before each of those who wait in the line of its title."""
         before = (
             Reservation.objects.filter(
                 LessThan(_place(F), _place(OuterRef)),
@@ -65,7 +65,12 @@ class ReservationQuerySet(models.QuerySet["Reservation"]):
             .values("book")
             .annotate(n=Count("pk"))
         )
-        return self.annotate(ahead=Coalesce(Subquery(before.values("n")), 0))
+        # Whoever has no place in it is not counted for: it would be the whole line of a title for each.
+        return self.annotate(
+            ahead=Case(
+                When(status__in=["waiting", "suspended"], then=Coalesce(Subquery(before.values("n")), 0)), default=0
+            )
+        )
 
 
 def _place(field: Callable[[str], F]) -> Func:
@@ -186,6 +191,19 @@ class Reservation(models.Model):
 
         Raises ReservationClosed when it has ended, InvalidTransition for a step that is not in the table.
         """
+        self.become(to, at=at, copy=copy, shelf_until=shelf_until, to_pull=to_pull)
+        self.save(update_fields=["status", "copy", "shelf_until", "to_pull", "closed_at"])
+
+    def become(
+        self,
+        to: Reservation.Status,
+        *,
+        at: datetime,
+        copy: Copy | None = None,
+        shelf_until: datetime | None = None,
+        to_pull: bool = False,
+    ) -> None:
+        """The same without saving it, for who writes more at once."""
         if not self.is_live:
             raise ReservationClosed(
                 f"This reservation was already {self.get_status_display().lower()}.", status=self.status
@@ -197,7 +215,6 @@ class Reservation(models.Model):
             )
         self.status, self.copy, self.shelf_until, self.to_pull = to, copy, shelf_until, to_pull
         self.closed_at = at if to in self.CLOSED else None
-        self.save(update_fields=["status", "copy", "shelf_until", "to_pull", "closed_at"])
 
     def revive(self, to: Reservation.Status, *, copy: Copy | None = None, shelf_until: datetime | None = None) -> None:
         """Live again at its old place: the check-out that fulfilled it was undone. Under the book's lock."""

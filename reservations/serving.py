@@ -21,9 +21,10 @@ from events.recording import event, is_ours, record
 from library.models import Book, Branch, Copy
 from library.policies import policy_for
 from reservations.models import Reservation
+from reservations.writing import write_hold
 
 Status = Reservation.Status
-# Each round of settling looks at so many of the line; few titles free more copies at once.
+# Each round of settling looks at so many free copies; few titles free more at once.
 SETTLE_BATCH = 50
 
 
@@ -49,14 +50,10 @@ def settle(book: Book, *, at: datetime, came_in: CameIn | None = None) -> list[R
         return []
     given: list[Reservation] = []
     while book.in_circulation and book.withdrawn_at is None:
-        heads = list(
-            Reservation.objects.eligible(book, at, timezone.localdate(at))
-            .in_order()
-            .select_related("member", "branch")[:SETTLE_BATCH]
-        )
         free = Copy.objects.filter(book=book, status=Copy.Status.AVAILABLE).select_related("branch").order_by("id")
-        copies = list(free[:SETTLE_BATCH]) if heads else []
-        served = heads[: len(copies)]
+        copies = list(free[:SETTLE_BATCH])
+        heads = Reservation.objects.eligible(book, at, timezone.localdate(at)).in_order()
+        served = list(heads.select_related("member", "branch")[: len(copies)]) if copies else []
         for reservation in served:
             here = (copy for copy in copies if _stands_at(copy, came_in) == reservation.branch_id)
             copy = next(here, copies[0])
@@ -151,9 +148,9 @@ def give(
     if shelf_until is None:
         days = policy_for(member, book).shelf_days
         shelf_until = reservation.branch.closing_after(_shelved_at.get() or at, days=days)
-    copy.move(Copy.Status.ON_HOLD_SHELF, holder=member)
-    reservation.move(Status.READY, at=at, copy=copy, shelf_until=shelf_until, to_pull=not in_hand)
-    record(told_of(Event.Kind.HOLD, reservation, at, copy_id=copy.pk, shelf_until=shelf_until.isoformat()))
+    copy.become(Copy.Status.ON_HOLD_SHELF, holder=member)
+    reservation.become(Status.READY, at=at, copy=copy, shelf_until=shelf_until, to_pull=not in_hand)
+    write_hold(reservation, copy, told_of(Event.Kind.HOLD, reservation, at, shelf_until=shelf_until.isoformat()))
 
 
 def send(copy: Copy, to: Branch, *, at: datetime, reservation: Reservation | None = None) -> None:

@@ -215,7 +215,8 @@ def _at_most(asked: Asked) -> Counter[str]:
 def _by_request(found: Found) -> dict[str, list[Told]]:
     events: defaultdict[str, list[Told]] = defaultdict(list)
     for event in found.events:
-        if event.request_id and event.kind in FIRST:
+        # Who waited suspended for a copy does so again when the check-out of it is undone: that is no operation.
+        if event.request_id and event.kind in FIRST and not (event.is_undoing and event.kind == "resume"):
             events[event.request_id].append(event)
     return events
 

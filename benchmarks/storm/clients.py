@@ -33,6 +33,7 @@ class Library:
         self.places: list[int] = []
         self.undoable: list[int] = []
         self.lent: list[str] = []
+        self.lost: list[str] = []
         self.to_collect: list[int] = []
 
 
@@ -117,7 +118,11 @@ class Client(threading.Thread):
         place, lent = pick(library.places or [1]), barcode
         if self._chance.random() < SENSIBLE:
             lent = pick(list(library.lent) or [barcode])
-            if operation == "fulfil":
+            if operation in ("return", "scan"):  # nobody else need try
+                _remove(library.lent, lent)
+            elif operation == "found":
+                barcode = pick(list(library.lost) or [barcode])
+            elif operation == "fulfil":
                 place = pick(list(library.to_collect) or [place])
         match operation:
             case "checkout" if self._chance.random() < 0.5:
@@ -159,14 +164,22 @@ class Client(threading.Thread):
                 del library.undoable[:-5]
         loan = data.get("loan")
         if loan is not None:
-            with suppress(ValueError):
-                library.lent.remove(loan["copy_barcode"])
+            _remove(library.lent, loan["copy_barcode"])
             if loan["returned_at"] is None:
                 library.lent.append(loan["copy_barcode"])
+        if asked.operation in ("lost", "found"):
+            _remove(library.lost, data["copy"]["barcode"])
+            if asked.operation == "lost":
+                library.lost.append(data["copy"]["barcode"])
         step = data.get("next")
         if step is not None and step["action"] == "hold":
             library.to_collect.append(step["reservation"]["id"])
             del library.to_collect[:-10]
+
+
+def _remove(barcodes: list[str], barcode: str) -> None:
+    with suppress(ValueError):
+        barcodes.remove(barcode)
 
 
 def look(port: int, book: int, began: float) -> Looked:

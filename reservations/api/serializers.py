@@ -142,10 +142,10 @@ class ReservationOut(serializers.Serializer[Reservation]):
     branch = serializers.CharField(source="branch.name")
 
     def get_estimated_wait_days(self, reservation: Reservation) -> int | None:
+        if not reservation.position:
+            return reservation.position  # it is there already, or no longer wanted
         numbers = self.context["numbers"].get(reservation.book_id)
-        if numbers is None or reservation.position is None:
-            return None
-        if reservation.position and reservation.copy_id is not None:
+        if numbers is None or reservation.copy_id is not None:
             return None  # on its way: the loans tell nothing of that
         return availability.wait_at(reservation.position, numbers, at=timezone.now())
 
@@ -158,7 +158,7 @@ class PlaceOut(ReservationOut):
 
 
 def reservation_data(reservations: list[Reservation], *, cached: bool = True) -> list[dict[str, Any]]:
-    """These as `ReservationOut`, in four statements however many they are.
+    """These as `ReservationOut`, in at most four statements however many they are.
 
     `cached=False` asks PostgreSQL alone, for answers that are made while locks are held.
     """
@@ -166,7 +166,8 @@ def reservation_data(reservations: list[Reservation], *, cached: bool = True) ->
     rows = Reservation.objects.with_position().filter(pk__in=ids).select_related("book", "copy", "branch")
     found = {row.pk: row for row in rows}
     numbers_of = availability.of_many if cached else availability.count
-    numbers = numbers_of({row.book_id for row in found.values() if row.is_live})
+    waited_for = {row.book_id for row in found.values() if row.position}
+    numbers = numbers_of(waited_for) if waited_for else {}
     ordered = [found[pk] for pk in ids if pk in found]
     return written(ReservationOut, ordered, numbers=numbers)
 

@@ -137,6 +137,18 @@ def test_who_does_not_wait_is_not_overtaken(kind):
     assert [text for text in contradictions([], replace(FOUND, events=events)) if "serves" in text] == []
 
 
+def test_what_an_undone_check_out_gives_back_is_no_operation():
+    undone = asked("h", "undo", 200, {"undone": "checkout", "loan": {"id": 7}})
+    events = [told(1, "return", "h", loan=7), replace(told(2, "resume", "h", place=1), is_undoing=True)]
+    found = replace(FOUND, events=events, stored={"h": (200, undone.answer)}, positions=[(1, 1), (2, 2)])
+
+    assert contradictions([undone], found) == []
+    twice = [*events, told(3, "resume", "h", place=1)]
+    assert contradictions([undone], replace(found, events=twice, positions=[(1, 1), (2, 2), (3, 3)])) == [
+        'undo h was sent 1 times, and more is recorded than that: {"resume": 1}.'
+    ]
+
+
 def test_whoever_is_told_of_a_hold_that_was_undone_need_not_be_written_to():
     events = instead(5, is_undoing=True)
 
