@@ -118,7 +118,7 @@ class Client(threading.Thread):
         place, lent = pick(library.places or [1]), barcode
         if self._chance.random() < SENSIBLE:
             lent = pick(list(library.lent) or [barcode])
-            if operation in ("return", "scan"):  # nobody else need try
+            if operation == "return":  # nobody else need try
                 _remove(library.lent, lent)
             elif operation == "found":
                 barcode = pick(list(library.lost) or [barcode])
