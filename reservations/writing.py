@@ -19,7 +19,7 @@ WITH copy AS (
     UPDATE library_copy SET status = %(copy_status)s, holder_id = %(member)s, due_at = NULL WHERE id = %(copy)s
 ), place AS (
     UPDATE reservations_reservation
-    SET status = %(status)s, copy_id = %(copy)s, shelf_until = %(shelf_until)s, to_pull = %(to_pull)s
+    SET status = %(status)s, copy_id = %(copy)s, shelf_until = %(shelf_until)s, to_pull = %(to_pull)s, closed_at = NULL
     WHERE id = %(reservation)s
     RETURNING id
 )""",

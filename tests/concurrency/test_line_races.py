@@ -285,7 +285,7 @@ def test_control_with_plain_for_update_the_foreign_key_check_locks_them_out(begu
     def for_update(execute, sql, params, many, context):
         if "CROSS JOIN" in sql:
             time.sleep(PAUSE)  # the return has its title by now
-        if sql.startswith("UPDATE"):
+        if "UPDATE reservations_reservation" in sql:
             time.sleep(2 * PAUSE)  # and the check-out its member
         return execute(sql.replace("FOR NO KEY UPDATE", "FOR UPDATE"), params, many, context)
 

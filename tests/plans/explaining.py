@@ -110,6 +110,8 @@ def _plan(how: str, sql: str, params: Any) -> dict[str, Any]:
 
 def _shared_plan(how: str, sql: str, params: Any) -> dict[str, Any]:
     named = isinstance(params, dict)
+    if named:
+        params = {name: value for name, value in params.items() if f"%({name})s" in sql}
     values = list(params.values() if named else params or ())
     numbers = {name: number for number, name in enumerate(params, 1)} if named else itertools.count(1)
     numbered = re.sub(r"%(?:\((\w+)\))?s", lambda found: f"${numbers[found[1]] if named else next(numbers)}", sql)
