@@ -6,6 +6,7 @@ import pytest
 from django.db import transaction
 
 from events.models import Event
+from events.signals import recorded
 from reservations.exceptions import ReservationClosed
 from reservations.models import Reservation
 from reservations.services import available, expire, expire_everywhere, join_line, settle_title, unserved
@@ -27,6 +28,25 @@ pytestmark = pytest.mark.django_db
 
 def ready_of(book) -> list[Reservation]:
     return list(Reservation.objects.filter(book=book, status="ready").in_order())
+
+
+def test_whoever_listens_hears_of_a_hold():
+    heard = []
+
+    def listen(sender, events, **_):
+        heard.extend(events)
+
+    book = BookFactory(copies=1)
+    reservation = ReservationFactory(book=book)
+    recorded.connect(listen)
+    try:
+        settle_title(book_id=book.pk, at=NOW)
+    finally:
+        recorded.disconnect(listen)
+
+    [told] = heard
+    assert told == Event.objects.get()
+    assert (told.kind, told.reservation_id, told.copy_id) == ("hold", reservation.pk, book.copies.get().pk)
 
 
 # --- Who ---------------------------------------------------------------------------------------------------
