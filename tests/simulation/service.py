@@ -40,6 +40,7 @@ def web_server(database, *, module="config.web", log=None, **variables):
         "CACHE_KEY_PREFIX": database,
         "OPEN_DESK": "true",
         "OPEN_DESK_I_UNDERSTAND": "true",
+        "CACHE_IN_PROCESS": "true",
         "DJANGO_SETTINGS_MODULE": "config.settings",
     }
     server = subprocess.Popen(
