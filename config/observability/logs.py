@@ -48,7 +48,7 @@ def settings_of(*, debug: bool, level: str, form: str, keep: bool, traced: bool)
     formatters: dict[str, Any] = {form: {"()": f"config.observability.logs.{form}_lines", "traced": traced}}
     kept = {"class": "config.observability.keeping.DatabaseHandler", "level": "WARNING", "traced": traced}
     filters = {"filters": ["without_traces"]}
-    console = {"class": "config.observability.console.Console", "formatter": form}
+    console = {"class": "logging.StreamHandler", "formatter": form}
     return {
         "version": 1,
         "disable_existing_loggers": False,
