@@ -35,9 +35,10 @@ def _database(url: str, pool_size: int, pgbouncer: str, *, patience: float) -> d
     database.setdefault("OPTIONS", {}).update(  # beside what the URL says, such as sslmode
         server_side_binding=True,
         prepare_threshold=None if pgbouncer == "on" else 3,
-        # Tries for a connection come at ever longer intervals until `reconnect_timeout`; whoever asks then begins anew.
-        # So a PostgreSQL that is back after an hour is found by the first who asks, not minutes later.
-        pool={"min_size": 1, "max_size": pool_size, "timeout": patience, "reconnect_timeout": 2.0},
+        # Tries for a connection come after 1, 3, 7 seconds, until `reconnect_timeout`; whoever asks then begins anew.
+        # So a PostgreSQL that is back after an hour is found by the first who asks, not minutes later. While somebody
+        # waits it is tried: were it given up sooner, nobody would try until those who wait have gone.
+        pool={"min_size": 1, "max_size": pool_size, "timeout": patience, "reconnect_timeout": max(patience, 2.0)},
     )
     if pgbouncer == "off":
         of_url = [database["OPTIONS"]["options"]] if "options" in database["OPTIONS"] else []
