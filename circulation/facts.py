@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from django.db import connection
-from django.db.models import Model
 from django.utils import timezone
 
 from circulation.models import Loan
 from library.models import Book, Branch, Copy, LoanPolicy, Member, written_columns
-
-M = TypeVar("M", bound=Model)
+from library.rows import columns, taken
 
 _FACTS = """
 WITH own AS (  -- the member's own reservation, and the place it gives: none once its date has passed
@@ -74,12 +72,6 @@ LEFT JOIN library_branch branch ON branch.id = chosen.branch_id
 """
 
 _LOAN, _ITEM, _BRANCH, _MEMBER = map(written_columns, (Loan, Copy, Branch, Member))
-
-
-def _columns(**names_of: list[str]) -> str:
-    return ", ".join(f"{table}.{name}" for table, names in names_of.items() for name in names)
-
-
 _OPEN_LOAN = f"""
 SELECT EXISTS (  -- as ReservationQuerySet.eligible
            SELECT FROM reservations_reservation r JOIN library_member m ON m.id = r.member_id
@@ -87,7 +79,7 @@ SELECT EXISTS (  -- as ReservationQuerySet.eligible
              AND (r.needed_by IS NULL OR r.needed_by >= %(at)s)
              AND m.blocked_reason = '' AND (m.expires_on IS NULL OR m.expires_on >= %(today)s)
        ), loan.id IS NOT NULL,
-       {_columns(copy=_ITEM, branch=_BRANCH, loan=_LOAN, member=_MEMBER)}
+       {columns(copy=_ITEM, branch=_BRANCH, loan=_LOAN, member=_MEMBER)}
 FROM library_copy copy
 JOIN library_branch branch ON branch.id = copy.branch_id
 LEFT JOIN circulation_loan loan ON loan.copy_id = copy.id AND loan.returned_at IS NULL
@@ -186,20 +178,13 @@ def open_loan(
     if row is None:
         return LoanFacts(None, None, False)
     has_line, is_lent, *values = row
-    copy, branch = _taken(Copy, _ITEM, values), _taken(Branch, _BRANCH, values)
-    loan, member = _taken(Loan, _LOAN, values), _taken(Member, _MEMBER, values)
+    copy, branch = taken(Copy, _ITEM, values), taken(Branch, _BRANCH, values)
+    loan, member = taken(Loan, _LOAN, values), taken(Member, _MEMBER, values)
     copy.book, copy.branch = book, branch
     if not is_lent:
         return LoanFacts(copy, None, has_line)
     loan.book, loan.copy, loan.member = book, copy, member
     return LoanFacts(copy, loan, has_line)
-
-
-def _taken(model: type[M], names: list[str], values: list[Any]) -> M:
-    """One of these, of the first of the values, which are used up."""
-    own = values[: len(names)]
-    del values[: len(names)]
-    return model.from_db("default", names, own)
 
 
 def _policy(row: dict[str, Any]) -> LoanPolicy:

@@ -20,6 +20,7 @@ from events.operations import require_transaction
 from events.recording import event, is_ours, record
 from library.models import Book, Branch, Copy
 from library.policies import policy_for
+from reservations.facts import free_and_first
 from reservations.models import Reservation
 from reservations.writing import write_hold
 
@@ -50,18 +51,17 @@ def settle(book: Book, *, at: datetime, came_in: CameIn | None = None) -> list[R
         return []
     given: list[Reservation] = []
     while book.in_circulation and book.withdrawn_at is None:
-        free = Copy.objects.filter(book=book, status=Copy.Status.AVAILABLE).select_related("branch").order_by("id")
-        copies = list(free[:SETTLE_BATCH])
-        heads = Reservation.objects.eligible(book, at, timezone.localdate(at)).in_order()
-        served = list(heads.select_related("member", "branch")[: len(copies)]) if copies else []
-        for reservation in served:
+        copies, heads = free_and_first(book, at=at, most=SETTLE_BATCH)
+        for head in heads:
+            reservation = head.reservation
             here = (copy for copy in copies if _stands_at(copy, came_in) == reservation.branch_id)
             copy = next(here, copies[0])
             copies.remove(copy)
             came = came_in is not None and came_in.copy.pk == copy.pk
-            give(reservation, copy, book=book, at=at, stands_at=_stands_at(copy, came_in), in_hand=came)
+            stands_at = _stands_at(copy, came_in)
+            give(reservation, copy, book=book, at=at, stands_at=stands_at, in_hand=came, shelf_days=head.shelf_days)
             given.append(reservation)
-        if len(served) < SETTLE_BATCH:
+        if len(heads) < SETTLE_BATCH:
             break
     return given
 
@@ -130,11 +130,13 @@ def give(
     stands_at: int | None = None,
     until: datetime | None = None,
     in_hand: bool = False,
+    shelf_days: int | None = None,
 ) -> None:
     """Put a free copy on the hold shelf for a waiting member, or send it to the branch where they collect it.
 
     Unless it is in somebody's hand, it has to be fetched from where it stands first. It stays on the shelf for as long
-    as their policy says, and then until that branch closes, unless told until when.
+    as their policy says (`shelf_days`, for who knows them already), and then until that branch closes, unless told
+    until when.
     """
     if (stands_at or copy.branch_id) != reservation.branch_id:
         reservation.copy, reservation.shelf_until = copy, until or reservation.shelf_until
@@ -146,7 +148,7 @@ def give(
     assert member is not None  # a live reservation has its member, by constraint
     shelf_until = until or reservation.shelf_until
     if shelf_until is None:
-        days = policy_for(member, book).shelf_days
+        days = policy_for(member, book).shelf_days if shelf_days is None else shelf_days
         shelf_until = reservation.branch.closing_after(_shelved_at.get() or at, days=days)
     copy.become(Copy.Status.ON_HOLD_SHELF, holder=member)
     reservation.become(Status.READY, at=at, copy=copy, shelf_until=shelf_until, to_pull=not in_hand)

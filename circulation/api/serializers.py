@@ -12,7 +12,8 @@ from circulation.models import CirculationEvent, Loan
 from circulation.services import Next, Returned
 from library.api.serializers import Barcode, BranchName, CopyOut, OverrideInput, PlaceInput
 from library.models import Copy
-from reservations.api.serializers import ReservationOut, reservation_data
+from reservations.api.serializers import ReservationOut, reservation_data, set_aside_data
+from reservations.models import Reservation
 from rest.serializers import Identifier, Moment, StrictSerializer, Text, WholeNumber, shown
 
 
@@ -68,7 +69,10 @@ def next_data(step: Next) -> dict[str, Any]:
     if step.branch is not None:
         data["branch"] = step.branch.name
     if step.reservation is not None:
-        [data["reservation"]] = reservation_data([step.reservation], cached=False)
+        if step.reservation.status == Reservation.Status.READY:
+            data["reservation"] = set_aside_data(step.reservation)
+        else:
+            [data["reservation"]] = reservation_data([step.reservation], cached=False)
     return data
 
 

@@ -336,8 +336,8 @@ def test_what_a_return_to_the_hold_shelf_costs(django_assert_max_num_queries):
     loan = LoanFactory()
     ReservationFactory.create_batch(20, book=loan.book)
 
-    # BEGIN, lock, facts, return, free copies, heads of the line, terms, hold, COMMIT
-    with django_assert_max_num_queries(9):
+    # BEGIN, lock, facts, return, free copies and first in line, hold, COMMIT
+    with django_assert_max_num_queries(7):
         return_copy(barcode=loan.copy.barcode, at=NOW)
 
 

@@ -227,7 +227,7 @@ def test_what_does_not_exist_is_said_to_be_missing():
 def test_what_adding_copies_costs(django_assert_max_num_queries):
     book = BookFactory()
 
-    with django_assert_max_num_queries(10):
+    with django_assert_max_num_queries(9):
         add_copies(book_id=book.pk, count=50, at=NOW)
 
 
