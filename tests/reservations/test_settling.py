@@ -7,6 +7,7 @@ from django.db import transaction
 
 from events.models import Event
 from events.signals import recorded
+from library.policies import policy_for
 from reservations.exceptions import ReservationClosed
 from reservations.models import Reservation
 from reservations.services import available, expire, expire_everywhere, join_line, settle_title, unserved
@@ -165,6 +166,39 @@ def test_a_copy_is_kept_until_the_end_of_a_day_where_it_is_collected(time_zone, 
     reservation.refresh_from_db()
     assert reservation.shelf_until == shelf_until
     assert datetime.fromisoformat(Event.objects.get().payload["shelf_until"]) == shelf_until
+
+
+@pytest.mark.parametrize("kinds", [(), ("book",), ("member", "book"), ("both", "member", "book")])
+def test_how_long_it_is_kept_is_what_the_most_specific_policy_says(kinds):
+    book, students = BookFactory(copies=1, category="Maps"), MemberCategoryFactory()
+    reservation = ReservationFactory(book=book, member__category=students)
+    fits = {
+        "both": {"member_category": students, "book_category": "Maps"},
+        "member": {"member_category": students},
+        "book": {"book_category": "Maps"},
+    }
+    for days, kind in enumerate(kinds, 1):
+        LoanPolicyFactory(**fits[kind], shelf_days=days)
+    LoanPolicyFactory(member_category=MemberCategoryFactory(), book_category="Maps", shelf_days=20)
+    LoanPolicyFactory(member_category=students, book_category="Plays", shelf_days=30)
+
+    settle_title(book_id=book.pk, at=NOW)
+
+    reservation.refresh_from_db()
+    days = policy_for(reservation.member, book).shelf_days
+    assert days == (1 if kinds else 7)
+    assert reservation.shelf_until == datetime(2026, 3, 2 + days, 23, 59, 59, tzinfo=UTC)
+
+
+def test_of_more_copies_than_people_the_one_is_taken_that_stands_where_it_is_collected():
+    book, harbour = BookFactory(copies=2), BranchFactory(name="Harbour")
+    there = CopyFactory(book=book, branch=harbour)
+    reservation = ReservationFactory(book=book, branch=harbour)
+
+    settle_title(book_id=book.pk, at=NOW)
+
+    reservation.refresh_from_db()
+    assert (reservation.status, reservation.copy) == ("ready", there)
 
 
 def test_how_many_days_a_copy_is_kept_depends_on_who_it_is_for():
