@@ -65,6 +65,11 @@ def aims(bench: Mapping[str, Any], large: Mapping[str, Any]) -> Iterator[Aim]:
             yield Aim(what, report.GOAL_DESK, ratio, at_least=True)
         if paced := bench.get("paced"):
             yield Aim("FOLIO's profile for a minute: p95", GOAL_PACED, paced["p95"], unit=" ms")
+        if availability := bench.get("availability"):
+            what = "cached availability beside a bare view, 16 clients"
+            yield Aim(what, report.GOAL_READING, statistics.median(availability["ratios"]), at_least=True)
+            what = "after a change, until nobody is shown the old"
+            yield Aim(what, report.GOAL_STALE, availability["stale_ms"], unit=" ms")
         ratios = [one["copy_seconds"] / one["seconds"] for one in bench["imports"]]
         yield Aim(
             "rows imported in a second, beside COPY's", report.GOAL_IMPORT, statistics.median(ratios), at_least=True

@@ -65,6 +65,13 @@ def kept_of(results: Results) -> dict[str, Any]:
             for number in desk.LOADS
         },
         "paced": dataclasses.asdict(measured.paced) if measured.paced else {},
+        "availability": {
+            "ratios": [
+                product.per_second / floor.per_second
+                for product, floor in zip(results.reading.product[reading.MANY], results.reading.floor, strict=True)
+            ],
+            "stale_ms": 1000 * max(results.reading.stale),
+        },
         "imports": [dataclasses.asdict(one) for one in results.imports],
         "peaks": dataclasses.asdict(results.peaks) if results.peaks else {},
         "largest_process": max((cost.pss for cost in results.memory if cost.name not in SERVERS), default=0),
