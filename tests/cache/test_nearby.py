@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 from django.core.cache import cache as stored
@@ -19,16 +18,9 @@ from reservations import availability
 from tests.cache.test_everything import calls
 from tests.factories import NOW, BookFactory, MemberFactory, general_policy
 from tests.simulation.service import url_of
+from tests.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def wait_until(is_so):
-    """However long that takes on a busy machine, up to a limit at which something is wrong."""
-    give_up = time.monotonic() + 20
-    while not is_so():
-        assert time.monotonic() < give_up
-        time.sleep(0.005)
 
 
 @pytest.fixture
@@ -38,7 +30,7 @@ def listening(valkey, settings):
     nearby.want()
     try:
         nearby._listen()
-        wait_until(lambda: nearby.is_on)
+        until(lambda: nearby.is_on)
         yield nearby
     finally:
         nearby.end()
@@ -51,8 +43,8 @@ def warm(book):
         availability.nearby(book.pk)
         return nearby.found(cache.title_group(book.pk)) is not None
 
-    wait_until(is_kept)
-    wait_until(lambda: not nearby._under_way)
+    until(is_kept)
+    until(lambda: not nearby._under_way)
 
 
 def elsewhere(group):
@@ -143,7 +135,7 @@ def test_a_change_by_another_process_is_seen(listening, client, settings):
     lend = f"from circulation.services import check_out as f; f(member_id={member.pk}, book_id={book.pk}, at=NOW)"
     manage_shell(settings, f"from tests.factories import NOW; {lend}")
 
-    wait_until(lambda: client.get(url).json()["data"]["available"] == 0)
+    until(lambda: client.get(url).json()["data"]["available"] == 0)
 
 
 def test_what_changed_here_is_seen_here_at_once(listening):
@@ -185,7 +177,7 @@ def test_a_reading_that_began_before_the_news_is_not_kept(listening, what):
         get_redis_connection("default").flushdb()
     else:
         elsewhere(group if what == "title" else "everything")
-    wait_until(lambda: fetch.is_old)
+    until(lambda: fetch.is_old)
     entry = nearby.keep(fetch, {"available": 1}, is_told_of=True)
     nearby.end_of(fetch)
 
@@ -200,7 +192,7 @@ def test_news_of_another_title_does_not_matter(listening):
     fetch = nearby.begin("title:0")
 
     elsewhere(cache.title_group(other.pk))
-    wait_until(lambda: nearby.found(cache.title_group(other.pk)) is None)
+    until(lambda: nearby.found(cache.title_group(other.pk)) is None)
 
     nearby.end_of(fetch)
     assert not fetch.is_old
@@ -232,10 +224,10 @@ def test_a_connection_that_is_cut_empties_it_and_it_comes_back(listening, monkey
     number = next(row["id"] for row in client.client_list() if "t" in row["flags"] or "B" in row["flags"])
 
     client.client_kill_filter(_id=number)
-    wait_until(lambda: not nearby.is_on and len(nearby) == 0)
+    until(lambda: not nearby.is_on and len(nearby) == 0)
     assert availability.nearby(book.pk).value["available"] == 1
 
-    wait_until(lambda: nearby.is_on)
+    until(lambda: nearby.is_on)
     warm(book)
 
 
@@ -247,8 +239,8 @@ def test_a_redis_that_says_nothing_any_more_is_not_trusted(listening, monkeypatc
 
     get_redis_connection("default").client_pause(4_000)  # ms in which nobody gets an answer
 
-    wait_until(lambda: nearby.found(cache.title_group(book.pk)) is None)
-    wait_until(lambda: nearby.is_on)
+    until(lambda: nearby.found(cache.title_group(book.pk)) is None)
+    until(lambda: nearby.is_on)
 
 
 def test_it_is_bounded(listening, monkeypatch):
@@ -272,7 +264,7 @@ def test_entries_live_for_seconds_though_nothing_was_told(listening, monkeypatch
     nearby.end_of(fetch)
 
     assert len(nearby) == 1
-    wait_until(lambda: nearby.found(group) is None)
+    until(lambda: nearby.found(group) is None)
 
 
 def test_lending_and_lists_do_not_read_it(listening, client):

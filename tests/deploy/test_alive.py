@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from tests.simulation.runs import ROOT
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -20,13 +21,6 @@ SERVICES = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-
 def is_healthy(environment, within):
     check = [sys.executable, "-m", "config.healthcheck", "--at-work-within", str(within)]
     return subprocess.run(check, cwd=ROOT, env=environment, check=False).returncode == 0
-
-
-def until(condition):
-    give_up = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < give_up
-        time.sleep(0.1)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import socket
 import subprocess
 import tempfile
 import threading
-import time
 import uuid
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -17,6 +16,7 @@ from axes.models import AccessAttempt
 
 from config import web
 from tests.deploy.nginx import nginx
+from tests.waiting import until
 
 PATIENCE = 20  # seconds
 EVENT = "text/event-stream"
@@ -41,11 +41,7 @@ def book(proxy, title="Emma"):
 
 def line_of(proxy, number):
     """What the log says of a request."""
-    give_up = time.monotonic() + PATIENCE
-    while not (lines := [line for line in proxy.log().splitlines() if f'"request_id":"{number}"' in line]):
-        assert time.monotonic() < give_up
-        time.sleep(0.02)
-    return lines[0]
+    return until(lambda: [line for line in proxy.log().splitlines() if f'"request_id":"{number}"' in line])[0]
 
 
 # --- Who called ---------------------------------------------------------------------------------------

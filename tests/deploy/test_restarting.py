@@ -1,26 +1,21 @@
 """Web servers that are restarted while librarians lend and take back: nobody notices."""
 
 import signal
-import time
 
 import pytest
 
 from circulation.invariants import broken
 from tests.deploy.conftest import COMMAND, Process
 from tests.deploy.load import at_work
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
-
-PATIENCE = 40  # seconds
 
 
 def some_more(staff, number=40):
     """Waits until so many requests more were answered, some of each librarian."""
     goal = [librarian.answered + number // len(staff) for librarian in staff]
-    give_up = time.monotonic() + PATIENCE
-    while any(librarian.answered < least for librarian, least in zip(staff, goal, strict=True)):
-        assert time.monotonic() < give_up
-        time.sleep(0.02)
+    until(lambda: all(librarian.answered >= least for librarian, least in zip(staff, goal, strict=True)))
 
 
 def failures(staff):
@@ -56,10 +51,7 @@ def test_the_processes_of_one_web_server_are_made_anew_without_a_failed_request(
         with at_work(f"http://{web.address}", librarians=4) as careful:
             some_more(careful)
             web.tell(signal.SIGHUP)
-            give_up = time.monotonic() + PATIENCE
-            while len(now := web.workers()) != 2 or now & before:
-                assert time.monotonic() < give_up
-                time.sleep(0.05)
+            until(lambda: len(now := web.workers()) == 2 and not now & before)
             some_more(careful)
         assert failures(careful) == []
         # A connection on which nothing is asked ends without a word: what was just being sent there is sent again.

@@ -21,7 +21,7 @@ from library.services import enrol
 from tests.faults.carriers import Carriers
 from tests.notifications.post import Post
 from tests.servers import own_valkey
-from tests.workers.working import soon
+from tests.waiting import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
@@ -66,7 +66,7 @@ def test_each_mail_arrives_and_counts_once_whatever_is_killed_on_its_way():
         carriers.start("relay", "consumers", "worker", "other worker")
         thread = threading.Thread(target=desk)
         try:
-            assert soon(lambda: Consumer.objects.filter(group="notices", position__isnull=False).exists())
+            until(lambda: Consumer.objects.filter(group="notices", position__isnull=False).exists())
             thread.start()
             for part, strike in [
                 (0.1, lambda: carriers.restart("worker")),
@@ -77,14 +77,14 @@ def test_each_mail_arrives_and_counts_once_whatever_is_killed_on_its_way():
                 (0.8, lambda: redis.Redis.from_url(valkey.url(db=2)).flushall()),
                 (0.9, lambda: carriers.restart("worker", "other worker")),
             ]:
-                assert soon(lambda part=part: len(enrolled) >= COUNT * part, within=120)
+                until(lambda part=part: len(enrolled) >= COUNT * part, seconds=120)
                 strike()
             thread.join(120)
-            assert soon(lambda: unpublished() == 0, within=60)
-            assert soon(lambda: Notice.objects.count() == COUNT, within=60), Notice.objects.count()
+            until(lambda: unpublished() == 0, seconds=60)
+            until(lambda: Notice.objects.count() == COUNT, lambda: str(Notice.objects.count()), seconds=60)
             # As after the time for which those that were killed held them.
             Notice.objects.filter(state="queued").update(held_until=timezone.now() - timedelta(seconds=1))
-            assert soon(lambda: not Notice.objects.filter(state="queued").exists(), within=90)
+            until(lambda: not Notice.objects.filter(state="queued").exists(), seconds=90)
         finally:
             carriers.kill(*list(carriers.running))
             if thread.is_alive():

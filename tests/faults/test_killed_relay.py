@@ -18,6 +18,7 @@ from library.models import Copy
 from library.services import add_title, enrol
 from tests.faults.carriers import Carriers
 from tests.servers import own_valkey
+from tests.waiting import until
 
 OPERATIONS = 2000
 COMMANDS = {
@@ -53,22 +54,13 @@ def rows(query):
         return cursor.fetchall()
 
 
-def until(true, seconds, otherwise):
-    give_up = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < give_up, otherwise()
-        time.sleep(0.05)
-
-
 def test_every_event_is_published_and_heard_once_and_the_listener_knows_what_there_is(valkey, heard):
     carriers = Carriers(valkey, COMMANDS)
     titles = [add_title(at=timezone.now(), title=f"Title {number}", copies=2).pk for number in range(20)]
     members = [enrol(at=timezone.now(), first_name=f"M{number}", last_name="Reader").pk for number in range(30)]
     carriers.start("relay", "standby", "consumer")
     # A consumer begins with what comes after it: everything before it shall be there by then.
-    until(
-        lambda: Consumer.objects.filter(group="listening", position__isnull=False).exists(), 30, lambda: "no consumer"
-    )
+    until(lambda: Consumer.objects.filter(group="listening", position__isnull=False).exists(), "no consumer")
     begun_at = Event.objects.latest("pk").pk
     left = [OPERATIONS]
     lock = threading.Lock()
@@ -94,7 +86,7 @@ def test_every_event_is_published_and_heard_once_and_the_listener_knows_what_the
         connection.close()
 
     def after(part):
-        until(lambda: left[0] <= OPERATIONS * part, 120, lambda: "the desk stands still")
+        until(lambda: left[0] <= OPERATIONS * part, "the desk stands still", seconds=120)
 
     desks = [threading.Thread(target=desk, args=[number]) for number in range(3)]
     for thread in desks:
@@ -122,10 +114,9 @@ def test_every_event_is_published_and_heard_once_and_the_listener_knows_what_the
             thread.join(120)
         wanted = set(Event.objects.filter(pk__gt=begun_at).values_list("pk", flat=True))
         assert len(wanted) > OPERATIONS / 4
-        until(lambda: unpublished() == 0, 60, lambda: f"{unpublished()} are not published")
+        until(lambda: unpublished() == 0, lambda: f"{unpublished()} are not published")
         until(
             lambda: wanted <= {event for event, _ in rows("SELECT event, times FROM heard_events")},
-            60,
             lambda: json.dumps(
                 sorted(wanted - {event for event, _ in rows("SELECT event, times FROM heard_events")})[:9]
             ),

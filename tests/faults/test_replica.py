@@ -2,7 +2,6 @@
 
 import logging
 import signal
-import time
 from contextlib import contextmanager
 
 import pytest
@@ -18,6 +17,7 @@ from rest import replica as reading
 from rest.replica import REPLICA, Router, State, read, replica_state
 from tests.factories import NOW
 from tests.replicas import a_library_on, asked, primary_and_replica
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -75,10 +75,7 @@ def titles(desk, path="/api/books/?search=emma"):
 
 
 def wait_until_it_follows():
-    give_up = time.monotonic() + 30
-    while not read(lambda: reading.reading().alias == REPLICA):
-        assert time.monotonic() < give_up
-        time.sleep(0.05)
+    until(lambda: read(lambda: reading.reading().alias == REPLICA))
 
 
 @pytest.mark.parametrize(
@@ -165,10 +162,7 @@ def test_how_the_replica_is_can_be_asked(desk, servers, monkeypatch):
     assert replica_state() == State(up=True, lag=0.0)
     with paused(servers[1]):
         add_title(title="Lady Susan", at=NOW)
-        give_up = time.monotonic() + 30
-        while replica_state().lag == 0.0:
-            assert time.monotonic() < give_up
-            time.sleep(0.02)
+        until(lambda: replica_state().lag != 0.0)
 
     monkeypatch.delitem(connections.settings, REPLICA)
     assert replica_state() is None

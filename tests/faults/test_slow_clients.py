@@ -1,7 +1,6 @@
 """Clients that begin a request and do not end it. For those that may send a body a proxy must wait: docs/api.md."""
 
 import socket
-import time
 from contextlib import ExitStack, contextmanager
 from urllib.parse import urlsplit
 
@@ -11,6 +10,7 @@ import requests
 from circulation.simulation.own_database import own_database
 from config import web
 from tests.simulation.service import web_server
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -44,13 +44,6 @@ def is_alive(service, *, within):
         return False
 
 
-def comes_true(condition):
-    give_up = time.monotonic() + PATIENCE
-    while not (is_true := condition()) and time.monotonic() < give_up:
-        time.sleep(0.05)
-    return is_true
-
-
 @pytest.mark.parametrize("line", [b"GET /api/books/", b"POST /api/nothing/", b"POST /admin/login/"])
 def test_who_reads_need_not_be_waited_for(service, line):
     with unended(service, line) as clients:
@@ -65,6 +58,6 @@ def test_who_reads_need_not_be_waited_for(service, line):
 def test_who_may_send_a_body_is_waited_for(service):
     """The control: what the test above would see, and what the proxy is for."""
     with unended(service, b"POST /api/books/"):
-        assert comes_true(lambda: not is_alive(service, within=0.5))
+        until(lambda: not is_alive(service, within=0.5), seconds=PATIENCE)
 
-    assert comes_true(lambda: is_alive(service, within=0.5))
+    until(lambda: is_alive(service, within=0.5), seconds=PATIENCE)

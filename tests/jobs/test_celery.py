@@ -7,7 +7,8 @@ from circulation.jobs import running
 from circulation.models import Job
 from library.models import Book
 from tests.jobs.sending import file, sent, titles
-from tests.workers.working import soon, worker
+from tests.waiting import until
+from tests.workers.working import worker
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
@@ -22,14 +23,14 @@ def test_a_worker_comes_when_a_job_is_asked_for(librarian):
     with worker():
         sent(librarian, file(titles(3)))
 
-        assert soon(lambda: state() == "done")
+        until(lambda: state() == "done")
     assert Book.objects.count() == 3
 
 
 def test_a_worker_that_is_told_to_end_leaves_the_job_to_the_next_one(librarian):
     job_id = sent(librarian, file(titles(ROWS)))
     with worker() as process:
-        assert soon(lambda: Book.objects.count() > BATCH)
+        until(lambda: Book.objects.count() > BATCH)
         process.terminate()
         process.wait(20)
 

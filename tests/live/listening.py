@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
@@ -79,10 +78,3 @@ class Listener:
     def leave(self):
         self.answer.close()
         self._client.close()
-
-
-def comes_true(condition):
-    give_up = time.monotonic() + PATIENCE
-    while not (is_true := condition()) and time.monotonic() < give_up:
-        time.sleep(0.05)
-    return is_true

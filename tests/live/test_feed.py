@@ -16,7 +16,7 @@ from integrations.live.wording import STILL_HERE
 from reservations import availability
 from reservations.titles import withdraw_title
 from tests.factories import NOW, BookFactory, MemberFactory
-from tests.live.listening import comes_true
+from tests.waiting import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -82,7 +82,7 @@ def test_only_titles_that_somebody_listens_to_are_told_of(listeners, told, follo
     lend(book)
     publish()
 
-    assert comes_true(lambda: told.available()[-1:] == [1])
+    until(lambda: told.available()[-1:] == [1])
     assert {number for number, _ in told.all} == {book.pk}
 
 
@@ -102,10 +102,10 @@ def test_several_changes_at_once_are_told_of_once(listeners, told, follow):
     for _ in range(3):
         lend(book)
     follow()  # reads its numbers at the beginning
-    assert comes_true(lambda: told.available() == [1])
+    until(lambda: told.available() == [1])
     publish()  # three messages, of which the feed reads as many at once as are there
 
-    assert comes_true(lambda: len(told.all) > 1)
+    until(lambda: len(told.all) > 1)
     assert set(told.available()) == {1}
 
 
@@ -118,7 +118,7 @@ def test_the_cache_is_asked_for_what_changed_and_has_it(listeners, told, follow)
     for left in (1, 0):
         lend(book)
         publish()
-        assert comes_true(lambda left=left: told.available()[-1:] == [left])
+        until(lambda left=left: told.available()[-1:] == [left])
 
 
 def test_of_a_withdrawn_title_it_is_told_that_it_is_gone(listeners, follow):
@@ -131,7 +131,7 @@ def test_of_a_withdrawn_title_it_is_told_that_it_is_gone(listeners, follow):
     withdraw_title(book_id=book.pk, at=NOW)
     publish()
 
-    assert comes_true(lambda: loop_told and loop_told[-1][book.pk].is_last)
+    until(lambda: loop_told and loop_told[-1][book.pk].is_last)
     assert loop_told[-1][book.pk].text == b'event: gone\ndata: {"book_id":%d}\n\n' % book.pk
     stop.set()
     thread.join()
@@ -145,7 +145,7 @@ def holding(monkeypatch):
     after = Stream.after
 
     def when_let(self, *args, **more):
-        assert comes_true(lambda: not holding.is_set())
+        until(lambda: not holding.is_set())
         return after(self, *args, **more)
 
     monkeypatch.setattr(Stream, "after", when_let)
@@ -157,23 +157,23 @@ def test_what_redis_lost_is_found_out_by_how_far_the_stream_went(listeners, told
     book = BookFactory(copies=3)
     listeners.join(book.pk)
     follow()
-    assert comes_true(lambda: told.available() == [3])
+    until(lambda: told.available() == [3])
     lend(book)
     publish()
     client().delete(EVENTS.key)
     holding.clear()
 
-    assert comes_true(lambda: told.available()[-1] == 2)
+    until(lambda: told.available()[-1] == 2)
     lend(book)  # and what comes next is heard as ever
     publish()
-    assert comes_true(lambda: told.available()[-1] == 1)
+    until(lambda: told.available()[-1] == 1)
 
 
 def test_what_redis_lost_is_found_out_by_the_positions_of_what_follows(listeners, told, follow, holding):
     lost, other = BookFactory(copies=1), BookFactory(copies=1)
     listeners.join(lost.pk)
     follow()
-    assert comes_true(lambda: told.available() == [1])
+    until(lambda: told.available() == [1])
     lend(lost)
     publish()
     client().delete(EVENTS.key)
@@ -181,7 +181,7 @@ def test_what_redis_lost_is_found_out_by_the_positions_of_what_follows(listeners
     publish()
     holding.clear()
 
-    assert comes_true(lambda: told.available()[-1] == 0)
+    until(lambda: told.available()[-1] == 0)
 
 
 def test_what_changes_while_the_numbers_are_read_is_not_missed(listeners, told, follow, monkeypatch):
@@ -200,7 +200,7 @@ def test_what_changes_while_the_numbers_are_read_is_not_missed(listeners, told, 
     monkeypatch.setattr(availability, "count", count)
     follow()
 
-    assert comes_true(lambda: told.available()[-1:] == [1])
+    until(lambda: told.available()[-1:] == [1])
     assert told.available()[0] == 2
 
 
@@ -226,18 +226,18 @@ def test_without_redis_numbers_come_from_postgresql_now_and_then(
     there = settings.EVENTS_REDIS_URL
     with caplog.at_level(logging.INFO, "integrations.live.feed"):
         follow()
-        assert comes_true(lambda: told.available() == [3])
+        until(lambda: told.available() == [3])
         settings.EVENTS_REDIS_URL = "redis://127.0.0.1:1/0"
         lend(book)
-        assert comes_true(lambda: told.available()[-1] == 2)
+        until(lambda: told.available()[-1] == 2)
         lend(book)
-        assert comes_true(lambda: told.available()[-1] == 1)
+        until(lambda: told.available()[-1] == 1)
         settings.EVENTS_REDIS_URL = there
-        assert comes_true(lambda: len(caplog.records) == 2)
+        until(lambda: len(caplog.records) == 2)
 
     lend(book)
     publish()
-    assert comes_true(lambda: told.available()[-1] == 0)
+    until(lambda: told.available()[-1] == 0)
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
 
 
@@ -256,14 +256,14 @@ def test_without_postgresql_it_is_asked_again_until_it_answers(listeners, told, 
     monkeypatch.setattr(availability, "count", count)
     with caplog.at_level(logging.INFO, "integrations.live.feed"):
         follow()
-        assert comes_true(lambda: told.available() == [2])
+        until(lambda: told.available() == [2])
         is_away.set()
         lend(book)
         publish()
-        assert comes_true(lambda: len(caplog.records) == 1)
+        until(lambda: len(caplog.records) == 1)
         is_away.clear()
-        assert comes_true(lambda: told.available()[-1] == 1)
-        assert comes_true(lambda: len(caplog.records) == 2)
+        until(lambda: told.available()[-1] == 1)
+        until(lambda: len(caplog.records) == 2)
 
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
     assert len(listeners) == 1

@@ -8,7 +8,8 @@ import pytest
 import requests
 from django.db import connection
 
-from tests.live.listening import PATIENCE, comes_true, live_server
+from tests.live.listening import PATIENCE, live_server
+from tests.waiting import until
 
 MANY = 500
 
@@ -172,7 +173,7 @@ def test_there_is_room_for_so_many_and_who_leaves_makes_room(desk, listen):
 
         listeners[0].leave()
 
-        assert comes_true(lambda: listen(url, book).status == 200)
+        until(lambda: listen(url, book).status == 200)
         assert listen(url, book).status == 503
 
 

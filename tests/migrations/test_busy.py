@@ -16,6 +16,7 @@ from config.management.commands import migrate
 from library.services import add_title, enrol
 from tests.events.desks import OtherDesk
 from tests.factories import NOW
+from tests.waiting import until
 
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 COLUMN = 'operations = [migrations.RunSQL("ALTER TABLE library_member ADD COLUMN {} text")]'
@@ -164,8 +165,5 @@ def test_an_index_that_was_interrupted_is_built_anew(late, library, unblocked):
 
 
 def wait_until_somebody_waits():
-    give_up = time.monotonic() + 30
     with psycopg.connect(**{**connection.get_connection_params(), "context": None}, autocommit=True) as watching:
-        while not watching.execute(WAITING).fetchone()[0]:
-            assert time.monotonic() < give_up
-            time.sleep(0.02)
+        until(lambda: watching.execute(WAITING).fetchone()[0])

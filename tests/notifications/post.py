@@ -4,13 +4,14 @@ import asyncio
 import email
 import socket
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import contextmanager
 from email.policy import default
 
 from aiosmtpd.controller import Controller
+
+from tests.waiting import until
 
 
 class Post:
@@ -55,10 +56,7 @@ class Post:
         return mail
 
     def wait_for(self, condition: Callable[[], bool], seconds: float = 20.0) -> None:
-        give_up = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < give_up, f"took only {len(self.mails)}"
-            time.sleep(0.01)
+        until(condition, lambda: f"took only {len(self.mails)}", seconds=seconds)
 
 
 class _Handler:

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 
 import psutil
@@ -18,15 +17,9 @@ from tests.config.test_run import free_port
 from tests.observability.reading import Scraped
 from tests.simulation.runs import ROOT
 from tests.simulation.service import url_of
+from tests.waiting import until
 
 PATIENCE = 60  # seconds
-
-
-def until(true):
-    give_up = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < give_up
-        time.sleep(0.1)
 
 
 class TwoProcesses:

@@ -3,7 +3,6 @@
 import logging
 import os
 import socket
-import time
 from contextlib import closing
 from datetime import timedelta
 
@@ -16,6 +15,7 @@ from config.observability import keeping
 from config.observability.keeping import DatabaseHandler
 from integrations.logbook.models import Entry
 from integrations.logbook.tasks import forget_entries
+from tests.waiting import until
 
 pytestmark = pytest.mark.django_db
 
@@ -76,13 +76,6 @@ def away():
     settings["HOST"], settings["PORT"] = before
 
 
-def soon(is_true):
-    give_up = time.monotonic() + PATIENCE
-    while not is_true():
-        assert time.monotonic() < give_up
-        time.sleep(0.01)
-
-
 def messages():
     return list(Entry.objects.order_by("pk").values_list("message", flat=True))
 
@@ -112,7 +105,7 @@ def test_while_the_database_is_away_nobody_waits_and_what_was_dropped_is_told_af
     with away:
         for number in range(12):
             logger.warning("Number %d", number)
-        soon(lambda: handler._is_away)
+        until(lambda: handler._is_away)
         handler.flush()  # does not wait for it
         assert handler._queued == 5
     handler._is_away = False
@@ -132,11 +125,11 @@ def test_what_the_database_refuses_is_counted_and_stops_nothing(kept, monkeypatc
     insert = keeping._INSERT
     monkeypatch.setattr(keeping, "_INSERT", insert.replace("logbook_entry", "no_such_table"))
     logger.warning("refused")
-    soon(lambda: handler._refused)
+    until(lambda: handler._refused)
     monkeypatch.setattr(keeping, "_INSERT", insert)
 
     logger.warning("taken")
-    soon(lambda: Entry.objects.count() == 2)
+    until(lambda: Entry.objects.count() == 2)
 
     assert messages() == [
         "taken",
@@ -187,7 +180,7 @@ def test_an_idle_thread_gives_its_connection_back(kept, monkeypatch):
                 "AND datname = current_database() AND pid <> pg_backend_pid()"
             ).fetchone()[0]
 
-    soon(lambda: of_the_log() == 0)
+    until(lambda: of_the_log() == 0)
     logger.warning("said again")
     handler.flush()
     assert messages() == ["said", "said again"]

@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from contextlib import ExitStack
 from types import SimpleNamespace
 
@@ -21,20 +20,12 @@ from integrations.partners.models import Partner
 from tests.factories import BookFactory, UserFactory
 from tests.servers import own_valkey
 from tests.simulation.service import url_of, web_server
+from tests.waiting import until
 from tests.webhooks.receiving import Receiver, answering
 
 PATIENCE = 60  # seconds, for a slow machine
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PASSWORD = "correct horse battery"  # in what is sent, so that it could be told
-
-
-def soon(find):
-    """What is found, once it is."""
-    give_up = time.monotonic() + PATIENCE
-    while not (found := find()):
-        assert time.monotonic() < give_up
-        time.sleep(0.05)
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +116,7 @@ def test_one_trace_has_the_request_its_statements_redis_the_task_and_the_partner
     )
     assert asked.status_code == 202
 
-    soon(lambda: named(desk, "run/circulation.jobs.tasks.run_job"))
+    until(lambda: named(desk, "run/circulation.jobs.tasks.run_job"))
     [request] = named(desk, "GET api/books/<id:book_id>/availability/")
     assert request == {
         "http.request.method": "GET",
@@ -147,7 +138,7 @@ def test_one_trace_has_the_request_its_statements_redis_the_task_and_the_partner
 
 
 def test_the_lines_of_a_request_name_its_trace(desk):
-    [line] = soon(lambda: lines(desk, request_id="walk", message="GET api/books/<id:book_id>/availability/ 200"))
+    [line] = until(lambda: lines(desk, request_id="walk", message="GET api/books/<id:book_id>/availability/ 200"))
 
     assert line["trace_id"] == TRACE
     assert line["duration_ms"] > 0
@@ -166,13 +157,13 @@ def test_a_defect_is_in_the_log_the_database_and_sentry_with_its_number_and_noth
         connection.execute("ALTER TABLE library_member_gone RENAME TO library_member")
 
     assert answer.status_code == 500, answer.text
-    [line] = soon(lambda: lines(desk, request_id="defect", level="error"))
+    [line] = until(lambda: lines(desk, request_id="defect", level="error"))
     assert line["logger"] == "django.request"
     assert line["exception"][0]["exc_type"] == "ProgrammingError"
-    entry = soon(lambda: Entry.objects.filter(request_id="defect").first())
+    entry = until(lambda: Entry.objects.filter(request_id="defect").first())
     assert (entry.level, entry.logger, entry.route) == (Entry.Level.ERROR, "django.request", "api/members/")
     assert entry.trace.startswith("Traceback")
-    [report] = soon(lambda: [r for r in desk.collector.received if r.target.startswith("/api/1/envelope")])
+    [report] = until(lambda: [r for r in desk.collector.received if r.target.startswith("/api/1/envelope")])
     body = content(report)
     [event] = [json.loads(part) for part in body.splitlines() if b'"exception"' in part]
     assert event["exception"]["values"][-1]["type"] == "ProgrammingError"

@@ -14,6 +14,7 @@ from integrations.partners.breaker import states_of
 from integrations.partners.models import Partner
 from tests.factories import BookFactory
 from tests.partners.conftest import saved
+from tests.waiting import until
 from tests.webhooks import receiving
 from tests.webhooks.receiving import Receiver, answering
 
@@ -207,13 +208,6 @@ def _asking(book, answers):
         answers.extend(ask(book))
     finally:
         connection.close()
-
-
-def until(true):
-    give_up = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < give_up
-        time.sleep(0.01)
 
 
 # --- What was said a moment ago ------------------------------------------------------------------------------

@@ -1,7 +1,6 @@
 import os
 import signal
 import threading
-import time
 from contextlib import suppress
 
 import psycopg
@@ -12,6 +11,7 @@ from django.db.backends.postgresql.creation import DatabaseCreation
 from circulation.simulation import own_database, own_library
 from tests.config.test_run import free_port
 from tests.simulation.runs import left, sizes, start
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -20,10 +20,7 @@ DEADLINE = 60  # seconds
 
 def wait_until_there(what: str, process: int) -> None:
     """Until a simulation has its database, or does its work there."""
-    give_up = time.monotonic() + DEADLINE
-    while not (_lends(process) if what == "event" else left(process)):
-        assert time.monotonic() < give_up
-        time.sleep(0.02)
+    until(lambda: _lends(process) if what == "event" else left(process))
 
 
 def _lends(process: int) -> bool:

@@ -4,13 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psycopg
 import requests
 
 from benchmarks.places import free_port
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 PROCESSES = {
@@ -115,14 +115,6 @@ class Side:
             return {name: sorted(connection.execute(query), key=lambda row: row[0]) for name, query in FACTS.items()}
 
 
-def until(true, otherwise, *, seconds=30):
-    give_up = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() > give_up:
-            raise AssertionError(otherwise)
-        time.sleep(0.02)
-
-
 def differing(one, other):
     """What the two sides do not say alike."""
     return {
@@ -134,8 +126,8 @@ def differing(one, other):
 
 def agree(public, admin, *, seconds=30):
     """Wait until both say the same. Raises AssertionError with what they do not."""
-    give_up = time.monotonic() + seconds
-    while difference := differing(public.facts(), admin.facts()):
-        if time.monotonic() > give_up:
-            raise AssertionError(f"the two sides differ (public, admin): {difference}")
-        time.sleep(0.05)
+    until(
+        lambda: not differing(public.facts(), admin.facts()),
+        lambda: f"the two sides differ (public, admin): {differing(public.facts(), admin.facts())}",
+        seconds=seconds,
+    )

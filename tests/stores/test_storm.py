@@ -9,7 +9,8 @@ import pytest
 import redis
 import requests
 
-from tests.stores.sides import agree, until
+from tests.stores.sides import agree
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 

@@ -6,7 +6,8 @@ import pytest
 
 from tests.servers import own_valkey
 from tests.stores.conftest import two_sides
-from tests.stores.sides import agree, until
+from tests.stores.sides import agree
+from tests.waiting import until
 
 numbers = itertools.count(1)
 

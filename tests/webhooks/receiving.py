@@ -12,6 +12,8 @@ from email.parser import BytesHeaderParser
 
 from standardwebhooks import Webhook
 
+from tests.waiting import until
+
 
 @dataclass(frozen=True)
 class Received:
@@ -113,10 +115,7 @@ class Receiver:
         return [received.id for received in self.received]
 
     def wait_for(self, condition, seconds: float = 20.0) -> None:
-        give_up = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < give_up, f"received only {self.ids}"
-            time.sleep(0.01)
+        until(condition, lambda: f"received only {self.ids}", seconds=seconds)
 
     def _serve(self) -> None:
         with suppress(OSError):

@@ -24,7 +24,8 @@ from events.waking import wake
 from reservations.models import Reservation
 from tests.factories import BookFactory, ReservationFactory
 from tests.servers import own_valkey
-from tests.workers.working import soon, worker
+from tests.waiting import until
+from tests.workers.working import worker
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
@@ -68,9 +69,9 @@ def test_beat_wakes_a_worker_as_often_as_the_admin_says():
     first = stranded_reservation()
 
     with worker():
-        assert soon(lambda: status_of(first) == "ready")
+        until(lambda: status_of(first) == "ready")
         second = stranded_reservation()
-        assert soon(lambda: status_of(second) == "ready", within=10)
+        until(lambda: status_of(second) == "ready", seconds=10)
 
 
 def test_beat_is_begun_again_when_it_is_killed():
@@ -81,14 +82,14 @@ def test_beat_is_begun_again_when_it_is_killed():
 
     with worker() as one:
         first = stranded_reservation()
-        assert soon(lambda: status_of(first) == "ready")
+        until(lambda: status_of(first) == "ready")
         assert len(processes()) == 3
         for _ in range(2):
             for process in processes():  # beat among them, and whoever is at something
                 process.kill()
             waiting = stranded_reservation()
-            assert soon(lambda waiting=waiting: status_of(waiting) == "ready", within=20)
-            assert soon(lambda: len(processes()) == 3)
+            until(lambda waiting=waiting: status_of(waiting) == "ready", seconds=20)
+            until(lambda: len(processes()) == 3)
     assert one.returncode == 0
 
 
@@ -96,12 +97,12 @@ def test_a_worker_is_woken_after_the_commit_and_not_without_one():
     with worker(*ONE_WORKER):
         first = stranded_reservation()
         wake(serve_lines)
-        assert soon(lambda: status_of(first) == "ready")
+        until(lambda: status_of(first) == "ready")
         with transaction.atomic():
             second = stranded_reservation()
             wake(serve_lines)
             time.sleep(1)  # a worker that was woken now would find nothing
-        assert soon(lambda: status_of(second) == "ready", within=10)
+        until(lambda: status_of(second) == "ready", seconds=10)
         third = stranded_reservation()
         with suppress(InterruptedError), transaction.atomic():
             wake(serve_lines)
@@ -115,17 +116,17 @@ def test_two_workers_on_the_same_sweep_killed_and_flushed_do_everything_once(bro
     chance = random.Random(7)
 
     with worker() as first, worker(*ONE_WORKER) as second:
-        assert soon(lambda: all(len(psutil.Process(one.pid).children()) >= 2 for one in (first, second)))
+        until(lambda: all(len(psutil.Process(one.pid).children()) >= 2 for one in (first, second)))
         every_second("Serve the lines")
         for _ in range(20):
             wake(serve_lines)
-        assert soon(lambda: Reservation.objects.filter(status="expired").exists())
+        until(lambda: Reservation.objects.filter(status="expired").exists())
         broker.flushdb()
         victim = chance.choice(psutil.Process(second.pid).children())  # the process that has a task in hand, or not
         victim.kill()
         second.kill()
-        assert soon(lambda: Reservation.objects.filter(status="expired").count() == 60)
-        assert soon(lambda: Reservation.objects.filter(status="ready").count() == 60)
+        until(lambda: Reservation.objects.filter(status="expired").count() == 60)
+        until(lambda: Reservation.objects.filter(status="ready").count() == 60)
         assert first.poll() is None
 
     for hold, following in lines:

@@ -3,8 +3,7 @@
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psutil
@@ -32,13 +31,3 @@ def worker(*command: str) -> Iterator[subprocess.Popen[bytes]]:
             for child in started:
                 if child.is_running():
                     child.kill()
-
-
-def soon(is_true: Callable[[], bool], *, within: float = 40.0) -> bool:
-    """Whether it becomes true in so many seconds."""
-    give_up = time.monotonic() + within
-    while not is_true():
-        if time.monotonic() > give_up:
-            return False
-        time.sleep(0.05)
-    return True
