@@ -191,6 +191,8 @@ class Nearby:
                 self._trusted_until = heard + TRUST
                 try:
                     connection.read_response(push_request=True, timeout=ASK_EVERY, disconnect_on_error=False)
+                    if not self.is_on:  # this process stood still: more that changed long ago may wait to be heard
+                        self.empty()
                     heard = monotonic()
                 except TimeoutError:
                     if not self.is_on:

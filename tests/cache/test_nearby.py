@@ -13,6 +13,7 @@ from circulation.services import check_out
 from config import embedded
 from library import cache
 from library import nearby as module
+from library.models import Book
 from library.nearby import nearby
 from reservations import availability
 from tests.cache.test_everything import calls
@@ -241,6 +242,32 @@ def test_a_redis_that_says_nothing_any_more_is_not_trusted(listening, monkeypatc
 
     until(lambda: nearby.found(cache.title_group(book.pk)) is None)
     until(lambda: nearby.is_on)
+
+
+def test_after_this_process_stood_still_what_it_has_yet_to_hear_is_not_answered(listening, monkeypatch):
+    first, second = (cache.title_group(book.pk) for book in BookFactory.create_batch(2, copies=1))
+    monkeypatch.setattr(module, "SECONDS", 60.0)
+    forget, at, going_on = nearby.forget, [], {first: threading.Event(), second: threading.Event()}
+
+    def stand_still(group):
+        at.append(group)
+        going_on[group].wait(20)
+        forget(group)
+
+    for group in (first, second):
+        warm(Book.objects.get(pk=group.partition(":")[2]))
+    monkeypatch.setattr(nearby, "forget", stand_still)
+    try:
+        elsewhere(first)
+        elsewhere(second)
+        until(lambda: at == [first] and not nearby.is_on)
+        going_on[first].set()
+        until(lambda: at == [first, second] and nearby.is_on)  # it heard the first, and did not come to the second
+
+        assert nearby.found(second) is None
+    finally:
+        for event in going_on.values():
+            event.set()
 
 
 def test_it_is_bounded(listening, monkeypatch):
