@@ -178,20 +178,12 @@ class Reservation(models.Model):
     def __str__(self) -> str:
         return f"{self.book} for {self.member or 'a former member'}"
 
-    def move(
-        self,
-        to: Reservation.Status,
-        *,
-        at: datetime,
-        copy: Copy | None = None,
-        shelf_until: datetime | None = None,
-        to_pull: bool = False,
-    ) -> None:
-        """Change the state under the book's lock.
+    def move(self, to: Reservation.Status, *, at: datetime, copy: Copy | None = None) -> None:
+        """Change the state under the book's lock: to any but READY, which is written with its copy (writing.py).
 
         Raises ReservationClosed when it has ended, InvalidTransition for a step that is not in the table.
         """
-        self.become(to, at=at, copy=copy, shelf_until=shelf_until, to_pull=to_pull)
+        self.become(to, at=at, copy=copy)
         self.save(update_fields=["status", "copy", "shelf_until", "to_pull", "closed_at"])
 
     def become(
@@ -203,7 +195,7 @@ class Reservation(models.Model):
         shelf_until: datetime | None = None,
         to_pull: bool = False,
     ) -> None:
-        """The same without saving it, for who writes more at once."""
+        """The same to any state, and without saving it, for who writes more at once."""
         if not self.is_live:
             raise ReservationClosed(
                 f"This reservation was already {self.get_status_display().lower()}.", status=self.status

@@ -99,7 +99,8 @@ def copy_held_for_other(api):
     copy = copy_1_1()
     reservation = ReservationFactory(book=copy.book)
     copy.move(copy.Status.ON_HOLD_SHELF, holder=reservation.member)
-    reservation.move(reservation.Status.READY, at=timezone.now(), copy=copy, shelf_until=timezone.now())
+    reservation.become(reservation.Status.READY, at=timezone.now(), copy=copy, shelf_until=timezone.now())
+    reservation.save()
     return api.post(*taking(ada(), barcode="1-1"))
 
 

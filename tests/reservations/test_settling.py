@@ -310,17 +310,23 @@ ALLOWED = {
 def test_a_reservation_goes_from_these_states_to_these_and_to_no_others(origin, to):
     reservation = ReservationFactory(**({} if origin == "waiting" else {origin: True}))
     copy = reservation.copy or CopyFactory(book=reservation.book)
-    how = {"copy": copy, "shelf_until": NOW} if to == "ready" else {}
+
+    def step():
+        if to == "ready":
+            reservation.become(to, at=NOW, copy=copy, shelf_until=NOW)
+            reservation.save()
+        else:
+            reservation.move(to, at=NOW)
 
     if to in ALLOWED[origin]:
-        reservation.move(to, at=NOW, **how)
+        step()
         reservation.refresh_from_db()
         assert reservation.status == to
         assert reservation.closed_at == (None if reservation.is_live else NOW)
         assert (reservation.copy, reservation.shelf_until) == ((copy, NOW) if to == "ready" else (None, None))
     else:
         with pytest.raises(Exception) as caught:  # noqa: PT011  the kind is asserted below
-            reservation.move(to, at=NOW, **how)
+            step()
         expected = "RESERVATION_CLOSED" if not ALLOWED[origin] else "INVALID_TRANSITION"
         assert caught.value.code == expected
         assert isinstance(caught.value, ReservationClosed) == (not ALLOWED[origin])
