@@ -72,10 +72,10 @@ def test_a_stored_answer_is_listed_and_not_shown(desk):
 
 
 def test_an_event_tells_who_asked_for_it(desk, librarian):
-    event = Event.objects.create(kind="checkout", book_id=4711, actor_id=librarian.pk, occurred_at=NOW)
-    gone = Event.objects.create(kind="checkout", book_id=4711, actor_id=999_999, occurred_at=NOW)
+    event = Event.objects.create(kind="checkout", book_id=47110815, actor_id=librarian.pk, occurred_at=NOW)
+    gone = Event.objects.create(kind="checkout", book_id=47110815, actor_id=999_999, occurred_at=NOW)
 
-    response = desk.open(page(Event), book_id=4711)
+    response = desk.open(page(Event), book_id=47110815)
 
     assert list(response.context["cl"].result_list) == [gone, event]
     assert "librarian" in response.text
@@ -88,11 +88,11 @@ def test_what_happened_at_the_desk_is_told_in_names(desk):
     Event.objects.create(
         kind="checkout", book_id=book.pk, copy_id=copy.pk, member_id=member.pk, payload={}, occurred_at=NOW
     )
-    Event.objects.create(kind="checkout", book_id=4711, copy_id=4712, member_id=4713, payload={}, occurred_at=NOW)
+    Event.objects.create(kind="checkout", book_id=47110815, copy_id=4712, member_id=4713, payload={}, occurred_at=NOW)
 
     text = desk.open(page(CirculationEvent)).text
 
-    for name in ("Middlemarch", "A1", "M1", "4711", "4712", "4713"):
+    for name in ("Middlemarch", "A1", "M1", "47110815", "4712", "4713"):
         assert f">{name}</a>" in text
 
 

@@ -124,4 +124,4 @@ LISTS = [
 def nowhere(route):
     """The route with ids of nothing."""
     ids = ("key", "webhook", "job", "book", "member", "loan", "reservation", "partner_reservation")
-    return route.format(**dict.fromkeys(ids, 4711), barcode="4711-1")
+    return route.format(**dict.fromkeys(ids, 47110815), barcode="47110815-1")

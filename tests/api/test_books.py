@@ -172,7 +172,7 @@ def test_a_title_that_was_withdrawn_is_not_there(api, method):
 
 @pytest.mark.parametrize("path", ["", "availability/", "copies/", "queue/"])
 def test_nothing_is_known_of_an_unknown_title(api, path):
-    error_of(api.get(f"/api/books/4711/{path}"), 404, "BOOK_NOT_FOUND")
+    error_of(api.get(f"/api/books/47110815/{path}"), 404, "BOOK_NOT_FOUND")
 
 
 # --- Editing -----------------------------------------------------------------------------------------------

@@ -45,8 +45,8 @@ def test_who_and_what_must_exist(api, ada):
     book = BookFactory(copies=1)
     withdrawn = CopyFactory(book__withdrawn=True, withdrawn=True)
 
-    error_of(api.post(URL, {"member_id": 4711, "book_id": book.pk}), 404, "MEMBER_NOT_FOUND")
-    error_of(api.post(URL, {"member_id": ada.pk, "book_id": 4711}), 404, "BOOK_NOT_FOUND")
-    error_of(api.post(URL, {"member_id": ada.pk, "barcode": "4711"}), 404, "COPY_NOT_FOUND")
+    error_of(api.post(URL, {"member_id": 47110815, "book_id": book.pk}), 404, "MEMBER_NOT_FOUND")
+    error_of(api.post(URL, {"member_id": ada.pk, "book_id": 47110815}), 404, "BOOK_NOT_FOUND")
+    error_of(api.post(URL, {"member_id": ada.pk, "barcode": "47110815"}), 404, "COPY_NOT_FOUND")
     error_of(api.post(URL, {"member_id": ada.pk, "book_id": withdrawn.book_id}), 404, "BOOK_NOT_FOUND")
     error_of(api.post(URL, {"member_id": ada.pk, "barcode": withdrawn.barcode}), 404, "COPY_NOT_FOUND")

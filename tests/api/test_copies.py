@@ -139,10 +139,10 @@ def test_a_copy_is_read_by_its_barcode(api):
     "path", ["", "mark-lost/", "mark-missing/", "mark-found/", "mark-damaged/", "repair/", "withdraw/"]
 )
 def test_an_unknown_copy_is_not_found(api, path):
-    response = api.post(f"/api/copies/4711-1/{path}") if path else api.patch("/api/copies/4711-1/", {})
+    response = api.post(f"/api/copies/47110815-1/{path}") if path else api.patch("/api/copies/47110815-1/", {})
 
     assert error_of(response, 404, "COPY_NOT_FOUND") is None
-    assert response.json()["error"]["message"] == "There is no copy with barcode 4711-1."
+    assert response.json()["error"]["message"] == "There is no copy with barcode 47110815-1."
 
 
 def test_a_copy_of_a_withdrawn_title_is_not_found(api):

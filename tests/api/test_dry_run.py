@@ -190,7 +190,7 @@ def test_a_rehearsal_finds_invalid_input_and_what_does_not_exist(api):
     url = "/api/circulation/checkout/?dry_run=true"
 
     assert invalid_fields(api.post(url, {"member_id": 1})) == {"book_id": "invalid"}
-    error_of(api.post(url, {"member_id": MemberFactory().pk, "book_id": 4711}), 404, "BOOK_NOT_FOUND")
+    error_of(api.post(url, {"member_id": MemberFactory().pk, "book_id": 47110815}), 404, "BOOK_NOT_FOUND")
     BookFactory(isbn="9780141439587")
     error_of(api.post("/api/books/?dry_run=true", {"title": "x", "isbn": "9780141439587"}), 409, "DUPLICATE")
 

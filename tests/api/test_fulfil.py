@@ -98,7 +98,7 @@ def test_what_is_out_of_circulation_is_not_fulfilled(api, ready):
 
 
 def test_the_title_must_be_known(api):
-    error_of(api.post(HEAD, {"book_id": 4711}), 404, "BOOK_NOT_FOUND")
+    error_of(api.post(HEAD, {"book_id": 47110815}), 404, "BOOK_NOT_FOUND")
     error_of(api.post(HEAD, {"book_id": BookFactory(withdrawn=True).pk}), 404, "BOOK_NOT_FOUND")
 
 

@@ -155,7 +155,7 @@ def test_a_refusal_is_not_kept(api):
 def test_invalid_input_is_not_kept(api, sent):
     error_of(api.post(URL, {}, **keyed("k")), 400, "VALIDATION_ERROR")
     error_of(raw(api, "POST", URL, "{", **keyed("k")), 400, "MALFORMED_JSON")
-    error_of(api.post(URL, sent | {"book_id": 4711}, **keyed("k")), 404, "BOOK_NOT_FOUND")
+    error_of(api.post(URL, sent | {"book_id": 47110815}, **keyed("k")), 404, "BOOK_NOT_FOUND")
 
     assert StoredAnswer.objects.count() == 0
     data_of(api.post(URL, sent, **keyed("k")), 201)

@@ -47,4 +47,4 @@ def test_where_nobody_can_listen_that_is_said(anyone, settings):
 
 
 def test_a_title_that_does_not_exist_is_not_found_here_either(anyone):
-    error_of(anyone.get("/api/books/4711/availability/stream/"), 404, "BOOK_NOT_FOUND")
+    error_of(anyone.get("/api/books/47110815/availability/stream/"), 404, "BOOK_NOT_FOUND")

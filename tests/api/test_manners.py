@@ -231,7 +231,7 @@ def test_errors_come_as_problems_to_those_who_ask(api):
 def test_every_kind_of_error_can_be_a_problem(api, accept):
     asked = {"HTTP_ACCEPT": accept}
 
-    assert problem_of(api.get("/api/books/4711/", **asked))["code"] == "BOOK_NOT_FOUND"
+    assert problem_of(api.get("/api/books/47110815/", **asked))["code"] == "BOOK_NOT_FOUND"
     assert problem_of(api.get("/api/nothing/", **asked))["code"] == "NOT_FOUND"
     assert problem_of(api.put("/api/books/", {}, **asked))["code"] == "METHOD_NOT_ALLOWED"
     assert problem_of(raw(api, "POST", "/api/books/", "{", **asked))["code"] == "MALFORMED_JSON"

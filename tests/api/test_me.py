@@ -62,7 +62,7 @@ def test_loans_history_and_reservations_are_ones_own(client, ada):
     assert rows("history", LOAN) == [past.pk, now.pk]
     assert rows("reservations", RESERVATION) == [place.pk, over.pk]
     assert rows("reservations", RESERVATION) == [
-        row["id"] for row in data_of(client.get("/api/me/reservations/?member=4711"))["results"]
+        row["id"] for row in data_of(client.get("/api/me/reservations/?member=47110815"))["results"]
     ]
 
 

@@ -137,17 +137,17 @@ def test_a_member_is_read(api):
 
 @pytest.mark.parametrize("path", ["", "loans/", "history/", "reservations/"])
 def test_an_unknown_member_is_not_found(api, path):
-    response = api.get(f"/api/members/4711/{path}")
+    response = api.get(f"/api/members/47110815/{path}")
 
     assert error_of(response, 404, "MEMBER_NOT_FOUND") is None
-    assert response.json()["error"]["message"] == "There is no member 4711."
+    assert response.json()["error"]["message"] == "There is no member 47110815."
 
 
 @pytest.mark.parametrize("method", ["put", "patch", "delete"])
 def test_an_unknown_member_cannot_be_changed(api, method):
     sent = None if method == "delete" else {"name": "Ada"}
 
-    error_of(getattr(api, method)("/api/members/4711/", sent), 404, "MEMBER_NOT_FOUND")
+    error_of(getattr(api, method)("/api/members/47110815/", sent), 404, "MEMBER_NOT_FOUND")
 
 
 def test_replacing_a_member_empties_what_is_left_out_but_the_card(api):
@@ -288,7 +288,7 @@ def test_a_members_reservations_are_theirs(api):
 
     path = f"/api/members/{member.pk}/reservations/"
     every = data_of(api.get(path))["results"]
-    live = data_of(api.get(f"{path}?status=live&member=4711"))["results"]
+    live = data_of(api.get(f"{path}?status=live&member=47110815"))["results"]
 
     assert all(set(reservation) == RESERVATION for reservation in every)
     assert [reservation["id"] for reservation in every] == [waiting.pk, over.pk]

@@ -82,8 +82,8 @@ def test_other_peoples_are_nobodys_business(ada):
 
 
 def test_who_is_not_there_has_none(api):
-    error_of(api.get("/api/members/4711/notices/"), 404, "MEMBER_NOT_FOUND")
-    error_of(api.patch("/api/members/4711/notices/", {"language": "ar"}), 404, "MEMBER_NOT_FOUND")
+    error_of(api.get("/api/members/47110815/notices/"), 404, "MEMBER_NOT_FOUND")
+    error_of(api.patch("/api/members/47110815/notices/", {"language": "ar"}), 404, "MEMBER_NOT_FOUND")
 
 
 def test_choosing_cannot_be_rehearsed(api, ada):

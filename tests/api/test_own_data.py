@@ -74,7 +74,7 @@ def test_counts_and_filters_know_nothing_of_others(client, crowd, grace, path):
     assert data_of(client.get(f"{path}?count=true"))["count"] == 2
 
     foreign = client.get(f"{path}?member={grace.pk}&count=true").content
-    nobody = client.get(f"{path}?member=4711&count=true").content
+    nobody = client.get(f"{path}?member=47110815&count=true").content
     assert foreign == nobody
 
 
@@ -88,9 +88,9 @@ def test_the_cursor_of_somebody_elses_page_leads_to_ones_own_rows(client, crowd,
 def test_ones_own_pages_are_open_and_others_are_not_there(client, ada, grace, crowd):
     for name in ("", "loans/", "history/", "reservations/"):
         data_of(client.get(f"/api/members/{ada.pk}/{name}"))
-        foreign, nobody = (client.get(f"/api/members/{pk}/{name}") for pk in (grace.pk, 4711))
+        foreign, nobody = (client.get(f"/api/members/{pk}/{name}") for pk in (grace.pk, 47110815))
         error_of(foreign, 404, "MEMBER_NOT_FOUND")
-        assert foreign.content.replace(str(grace.pk).encode(), b"4711") == nobody.content
+        assert foreign.content.replace(str(grace.pk).encode(), b"47110815") == nobody.content
 
 
 def test_looking_for_somebody_takes_as_many_questions_as_looking_for_nobody(
@@ -99,7 +99,7 @@ def test_looking_for_somebody_takes_as_many_questions_as_looking_for_nobody(
     client.get("/api/loans/")
     loan, place = Loan.objects.filter(member=grace).first(), Reservation.objects.filter(member=grace).first()
     for path, pk, queries in (("members", grace.pk, 2), ("loans", loan.pk, 3), ("reservations", place.pk, 3)):
-        for number in (pk, 4711):
+        for number in (pk, 47110815):
             with django_assert_num_queries(queries):
                 client.get(f"/api/{path}/{number}/")
 
@@ -122,9 +122,9 @@ def test_nobody_borrows_or_reserves_for_another(client, grace):
     before = everything()
 
     for path, title in ((CHECKOUT, book), ("/api/reservations/", out)):
-        foreign, nobody = (client.post(path, {"member_id": pk, "book_id": title.pk}) for pk in (grace.pk, 4711))
+        foreign, nobody = (client.post(path, {"member_id": pk, "book_id": title.pk}) for pk in (grace.pk, 47110815))
         error_of(foreign, 404, "MEMBER_NOT_FOUND")
-        assert foreign.content.replace(str(grace.pk).encode(), b"4711") == nobody.content
+        assert foreign.content.replace(str(grace.pk).encode(), b"47110815") == nobody.content
     assert everything() == before
 
 
@@ -187,8 +187,8 @@ def test_what_others_have_on_loan_is_not_there(client, grace, path, query):
         return response.json()["error"]["message"], error_of(response, 404, "LOAN_NOT_FOUND")
 
     assert told(loan_id=loan.pk) == (f"There is no loan {loan.pk}.", None)
-    assert told(loan_id=4711) == ("There is no loan 4711.", None)
-    for barcode in (loan.copy.barcode, free.barcode, "4711"):
+    assert told(loan_id=47110815) == ("There is no loan 47110815.", None)
+    for barcode in (loan.copy.barcode, free.barcode, "47110815"):
         assert told(barcode=barcode) == (f"You have not borrowed copy {barcode}.", None)
     assert everything() == before
 

@@ -181,8 +181,8 @@ def test_what_a_reservation_cannot_be(api, ada, lent, sent, complaints):
 
 
 def test_who_reserves_what_must_exist(api, ada, lent):
-    error_of(api.post(URL, {"member_id": 4711, "book_id": lent.pk}), 404, "MEMBER_NOT_FOUND")
-    error_of(api.post(URL, {"member_id": ada.pk, "book_id": 4711}), 404, "BOOK_NOT_FOUND")
+    error_of(api.post(URL, {"member_id": 47110815, "book_id": lent.pk}), 404, "MEMBER_NOT_FOUND")
+    error_of(api.post(URL, {"member_id": ada.pk, "book_id": 47110815}), 404, "BOOK_NOT_FOUND")
 
 
 # --- Leaving, pausing, moving ------------------------------------------------------------------------------
@@ -301,12 +301,12 @@ def test_a_reservation_cannot_go_just_anywhere(api, action, state, sentence):
 
 @pytest.mark.parametrize("action", ["", "cancel/", "suspend/", "resume/", "reorder/", "fulfill/"])
 def test_an_unknown_reservation_is_not_found(api, action):
-    url = f"{URL}4711/{action}"
+    url = f"{URL}47110815/{action}"
     sent = {"priority": 1, "reason": "x"} if action == "reorder/" else {}
     response = api.post(url, sent) if action else api.get(url)
 
     assert error_of(response, 404, "RESERVATION_NOT_FOUND") is None
-    assert response.json()["error"]["message"] == "There is no reservation 4711."
+    assert response.json()["error"]["message"] == "There is no reservation 47110815."
 
 
 @pytest.mark.parametrize(

@@ -143,10 +143,10 @@ def test_a_second_return_finds_nothing(api, loan):
 
 
 def test_what_comes_back_must_be_known(api, loan):
-    error_of(api.post(RETURN, {"barcode": "4711"}), 404, "COPY_NOT_FOUND")
-    error_of(api.post(RETURN, {"loan_id": 4711}), 404, "LOAN_NOT_FOUND")
-    error_of(api.post(RETURN, {"member_id": loan.member_id, "book_id": 4711}), 404, "BOOK_NOT_FOUND")
-    error_of(api.post(RETURN, {"member_id": 4711, "book_id": loan.book_id}), 404, "MEMBER_NOT_FOUND")
+    error_of(api.post(RETURN, {"barcode": "47110815"}), 404, "COPY_NOT_FOUND")
+    error_of(api.post(RETURN, {"loan_id": 47110815}), 404, "LOAN_NOT_FOUND")
+    error_of(api.post(RETURN, {"member_id": loan.member_id, "book_id": 47110815}), 404, "BOOK_NOT_FOUND")
+    error_of(api.post(RETURN, {"member_id": 47110815, "book_id": loan.book_id}), 404, "MEMBER_NOT_FOUND")
 
 
 @pytest.mark.parametrize(
@@ -242,8 +242,8 @@ def test_what_a_renewal_cannot_be(api, sent, complaints):
 
 
 def test_what_is_renewed_must_be_known(api):
-    error_of(api.post(RENEW, {"barcode": "4711"}), 404, "COPY_NOT_FOUND")
-    error_of(api.post(RENEW, {"loan_id": 4711}), 404, "LOAN_NOT_FOUND")
+    error_of(api.post(RENEW, {"barcode": "47110815"}), 404, "COPY_NOT_FOUND")
+    error_of(api.post(RENEW, {"loan_id": 47110815}), 404, "LOAN_NOT_FOUND")
 
 
 # --- Loans -------------------------------------------------------------------------------------------------
@@ -267,10 +267,10 @@ def test_a_loan_is_read(api):
 
 
 def test_an_unknown_loan_is_not_found(api):
-    response = api.get("/api/loans/4711/")
+    response = api.get("/api/loans/47110815/")
 
     assert error_of(response, 404, "LOAN_NOT_FOUND") is None
-    assert response.json()["error"]["message"] == "There is no loan 4711."
+    assert response.json()["error"]["message"] == "There is no loan 47110815."
 
 
 def test_loans_are_listed_by_state_member_and_title(api):

@@ -245,12 +245,12 @@ def test_the_next_member_takes_the_place_of_the_one_at_the_desk(api, ada):
 @pytest.mark.parametrize("withdrawn", [False, True])
 def test_a_code_that_means_nothing_is_told_as_such(api, withdrawn):
     if withdrawn:
-        CopyFactory(barcode="4711", book=BookFactory(withdrawn=True))
+        CopyFactory(barcode="47110815", book=BookFactory(withdrawn=True))
 
-    response = scanned(api, "4711")
+    response = scanned(api, "47110815")
 
     error_of(response, 404, "COPY_NOT_FOUND")
-    assert response.json()["error"]["message"] == "No copy and no card has the code 4711."
+    assert response.json()["error"]["message"] == "No copy and no card has the code 47110815."
 
 
 def test_a_card_at_the_desk_that_nobody_has_lends_nothing(api):
@@ -296,7 +296,7 @@ def test_scans_of_a_batch_follow_the_card_scanned_before_them(api, ada, query):
         {"op": "scan", "code": first.barcode},
         {"op": "scan", "code": "M-17"},
         {"op": "scan", "code": second.barcode},
-        {"op": "scan", "code": "4711"},
+        {"op": "scan", "code": "47110815"},
         {"op": "scan", "code": loan.copy.barcode, "card_number": None},
         {"op": "scan", "code": first.barcode},
     ]

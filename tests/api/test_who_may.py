@@ -111,7 +111,7 @@ def test_without_the_cookie_of_a_session_none_is_looked_at(anyone, browser):
     assert (without.wsgi_request.session.accessed, signed_in.wsgi_request.session.accessed) == (False, True)
 
 
-@pytest.mark.parametrize("path", ["books/", "books/4711/availability/", "loans/", "loans/?limit=x"])
+@pytest.mark.parametrize("path", ["books/", "books/47110815/availability/", "loans/", "loans/?limit=x"])
 def test_no_cache_between_gives_one_persons_answer_to_another(anyone, browser, path):
     for client in (anyone, browser):
         assert client.get(f"/api/{path}")["Vary"] == "Accept, Authorization, X-API-Key, Cookie"
@@ -133,7 +133,7 @@ def test_the_public_sees_titles_but_not_who_has_them(anyone):
 
 
 def test_who_may_not_call_learns_nothing_of_what_exists(anyone, reader):
-    known, unknown = BookFactory().pk, 4711
+    known, unknown = BookFactory().pk, 47110815
 
     for client in (anyone, reader):
         there = client.delete(f"/api/books/{known}/")

@@ -119,11 +119,11 @@ def test_nobody_changes_the_trail(desk):
 def test_it_is_searched_by_barcode_card_number_title_account_and_address(desk):
     copy, member, ada = CopyFactory(barcode="B-1"), MemberFactory(card_number="C-1"), UserFactory(username="ada")
     of_copy, of_member = recorded(copy_id=copy.pk), recorded(member_id=member.pk)
-    of_title, of_ada = recorded(book_id=4711), recorded(actor_id=ada.pk)
+    of_title, of_ada = recorded(book_id=47110815), recorded(actor_id=ada.pk)
     from_there, from_network = recorded(address="192.0.2.1"), recorded(address="2001:db8:0:1::")
 
     found = {
-        "B-1": of_copy, " C-1 ": of_member, "4711": of_title, "Ada": of_ada, "192.0.2.1": from_there,
+        "B-1": of_copy, " C-1 ": of_member, "47110815": of_title, "Ada": of_ada, "192.0.2.1": from_there,
         "2001:db8:0:1::5": from_network,
     }  # fmt: skip
     assert {text: listed(desk, q=text) for text in found} == {text: [event.pk] for text, event in found.items()}

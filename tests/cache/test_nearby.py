@@ -212,7 +212,7 @@ def test_what_was_counted_without_a_token_is_not_kept(listening, monkeypatch):
 
 def test_a_title_that_does_not_exist_is_not_kept(listening, client):
     for _ in range(3):
-        assert client.get("/api/books/12345/availability/").status_code == 404
+        assert client.get("/api/books/47110815/availability/").status_code == 404
 
     assert (len(nearby), nearby._under_way) == (0, [])
 

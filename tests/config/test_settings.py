@@ -431,7 +431,8 @@ def test_a_replica_is_waited_for_less_long_and_nothing_is_routed_without_one(mon
 
 
 def test_after_an_outage_a_pool_begins_anew_with_whoever_asks(monkeypatch):
-    """Left alone, it would try at ever longer intervals, minutes apart in the end."""
+    """Left alone, it would try at ever longer intervals, minutes apart in the end. While somebody waits, it tries."""
     found = read(monkeypatch, DATABASE_REPLICA_URL="postgresql://desk@replica/library")["DATABASES"]
 
-    assert [one["OPTIONS"]["pool"]["reconnect_timeout"] for one in found.values()] == [2.0, 2.0]
+    pools = [one["OPTIONS"]["pool"] for one in found.values()]
+    assert [(pool["timeout"], pool["reconnect_timeout"]) for pool in pools] == [(5, 5), (0.5, 2.0)]

@@ -175,7 +175,7 @@ def test_the_rules_of_the_line_hold_here_too(desk):
     refusals_of(reserve(desk, member, book), 409, "RESERVATION_EXISTS")
     refusals_of(reserve(desk, MemberFactory(blocked=True), BookFactory(copies=1)), 422, "MEMBER_BLOCKED")
     refusals_of(reserve(desk, member, BookFactory(copies=1, in_circulation=False)), 422, "COPY_NOT_CIRCULATING")
-    error_of(reserve(desk, MemberFactory(), BookFactory.build(pk=4711)), 404, "BOOK_NOT_FOUND")
+    error_of(reserve(desk, MemberFactory(), BookFactory.build(pk=47110815)), 404, "BOOK_NOT_FOUND")
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ def test_one_who_waits_has_nothing_to_give_back(desk):
     refusals_of(give_back(desk, waiting.pk), 409, "COPY_NOT_ON_LOAN")
     waiting.refresh_from_db()
     assert waiting.status == "waiting"
-    error_of(give_back(desk, 4711), 404, "RESERVATION_NOT_FOUND")
+    error_of(give_back(desk, 47110815), 404, "RESERVATION_NOT_FOUND")
 
 
 def test_whoever_waits_again_by_the_time_they_give_back_keeps_their_place(desk, monkeypatch):
@@ -352,4 +352,4 @@ def test_the_status_at_the_partners(desk, slash):
     response = desk.get(f"/status/{book.pk}{slash}")
 
     assert (response.status_code, response.json()) == (200, {"book_id": book.pk, "availability": {}})
-    error_of(desk.get("/status/4711"), 404, "BOOK_NOT_FOUND")
+    error_of(desk.get("/status/47110815"), 404, "BOOK_NOT_FOUND")

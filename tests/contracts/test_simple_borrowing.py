@@ -131,11 +131,11 @@ def test_what_is_wrong_is_named_as_it_was_written(desk, path, body, invalid):
 
 
 def test_what_does_not_exist(desk, alice, book):
-    error_of(borrow(desk, 4711, book), 404, "MEMBER_NOT_FOUND")
-    error_of(borrow(desk, alice, 4711), 404, "BOOK_NOT_FOUND")
-    error_of(give_back(desk, 4711, book), 404, "MEMBER_NOT_FOUND")
-    error_of(give_back(desk, alice, 4711), 404, "BOOK_NOT_FOUND")
-    error_of(desk.get("/api/users/4711/borrowed/"), 404, "MEMBER_NOT_FOUND")
+    error_of(borrow(desk, 47110815, book), 404, "MEMBER_NOT_FOUND")
+    error_of(borrow(desk, alice, 47110815), 404, "BOOK_NOT_FOUND")
+    error_of(give_back(desk, 47110815, book), 404, "MEMBER_NOT_FOUND")
+    error_of(give_back(desk, alice, 47110815), 404, "BOOK_NOT_FOUND")
+    error_of(desk.get("/api/users/47110815/borrowed/"), 404, "MEMBER_NOT_FOUND")
 
 
 def test_who_is_signed_in_need_not_say_who_they_are(settings, db):

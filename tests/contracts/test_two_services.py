@@ -190,7 +190,7 @@ def test_the_status_of_an_older_version_is_not_changed(desk):
     late = desk.put("/api/admin/books/", {"book_id": book.pk, "status": "unavailable"}, HTTP_IF_MATCH=tag)
 
     error_of(late, 412, "STALE_VERSION")
-    error_of(desk.put("/api/admin/books/", {"book_id": 4711, "status": "available"}), 404, "BOOK_NOT_FOUND")
+    error_of(desk.put("/api/admin/books/", {"book_id": 47110815, "status": "available"}), 404, "BOOK_NOT_FOUND")
 
 
 def test_borrowed_books_and_who_has_them_until_when(desk):
@@ -293,4 +293,4 @@ def test_the_books_of_one_user(desk):
     [book] = rows(desk.get(f"/api/admin/users/{loan.member_id}/borrowed-books/"))
 
     assert (book["id"], book["loan_id"], book["title"]) == (loan.book_id, loan.pk, loan.book.title)
-    error_of(desk.get("/api/admin/users/4711/borrowed-books/"), 404, "MEMBER_NOT_FOUND")
+    error_of(desk.get("/api/admin/users/47110815/borrowed-books/"), 404, "MEMBER_NOT_FOUND")

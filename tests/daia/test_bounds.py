@@ -48,7 +48,7 @@ def test_a_hundred_cost_as_many_statements_as_one(catalogue):
         (["unknown"], 1),
         (["isbn:9780141439549"], 1),
         (["nothing at all"], 0),
-        (["http://testserver/api/books/4711"], 1),
+        (["http://testserver/api/books/47110815"], 1),
         ([], 0),
     ],
 )

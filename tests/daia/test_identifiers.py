@@ -93,7 +93,7 @@ def test_addresses_can_be_followed(catalogue):
         "isbn:",
         "barcode:",
         "urn:issn:0000-0000",
-        "http://testserver/api/books/4711/",
+        "http://testserver/api/books/47110815/",
         "http://testserver/api/books/999999999999999999/",
         "http://testserver/api/books/9999999999999999999/",
         "http://testserver/api/books/-1/",

@@ -86,7 +86,7 @@ def test_a_file_may_be_asked_for_as_such(admin):
     response = admin.get(url, HTTP_ACCEPT="application/octet-stream")
 
     assert (response.status_code, response["Content-Type"]) == (200, "application/octet-stream")
-    error_of(admin.get("/api/jobs/4711/result/", HTTP_ACCEPT="application/octet-stream"), 404, "NOT_FOUND")
+    error_of(admin.get("/api/jobs/47110815/result/", HTTP_ACCEPT="application/octet-stream"), 404, "NOT_FOUND")
 
 
 def past():

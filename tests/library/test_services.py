@@ -154,11 +154,11 @@ def test_a_new_member_may_bring_their_own():
     branch, category = BranchFactory(), MemberCategoryFactory()
 
     member = enrol(
-        member_id=4711, card_number="X1", branch=branch, category=category, expires_on=date(2027, 1, 1), at=NOW
+        member_id=47110815, card_number="X1", branch=branch, category=category, expires_on=date(2027, 1, 1), at=NOW
     )
 
     member.refresh_from_db()
-    assert (member.pk, member.card_number, member.branch, member.category) == (4711, "X1", branch, category)
+    assert (member.pk, member.card_number, member.branch, member.category) == (47110815, "X1", branch, category)
     assert member.expires_on == date(2027, 1, 1)
 
 

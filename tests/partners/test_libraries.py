@@ -131,7 +131,7 @@ def test_a_key_that_is_wrong_is_a_failure_and_one_that_is_right_is_not(stocked, 
 
 
 def test_what_is_not_there_and_what_makes_no_sense(partners, title, anyone):
-    for path in ("/status/4711", "/api/books/4711/availability/?partners=true"):
+    for path in ("/status/47110815", "/api/books/47110815/availability/?partners=true"):
         error_of(anyone.get(path), 404, "BOOK_NOT_FOUND")
     response = anyone.get(f"/api/books/{title(EMMA)}/availability/?partners=perhaps")
     assert invalid_fields(response) == {"partners": "invalid"}

@@ -238,7 +238,7 @@ def test_a_key_sees_and_manages_what_it_made_and_admins_everything(desk, admin):
     assert seen(machine) == {own["id"]}
     assert seen(other) == set()
     assert seen(desk) == seen(signed_in(UserFactory(admin=True))) == {own["id"], by_hand.pk}
-    for foreign in (by_hand.pk, 4711):
+    for foreign in (by_hand.pk, 47110815):
         path = f"{WEBHOOKS}{foreign}/"
         for response in (
             machine.get(path),

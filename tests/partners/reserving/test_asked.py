@@ -219,8 +219,8 @@ def test_our_own_rules_are_asked_first(partners, theirs, staff, libraries):
 
     refusals_of(reserve(staff, isbn, member=MemberFactory(blocked=True)), 422, "MEMBER_BLOCKED")
     refusals_of(reserve(staff, isbn, member=ada), 422, "RESERVATION_LIMIT_REACHED")
-    error_of(reserve(staff, isbn, member=Member(pk=4711)), 404, "MEMBER_NOT_FOUND")
-    error_of(reserve(staff, isbn, book=BookFactory.build(pk=4711), member=MemberFactory()), 404, "BOOK_NOT_FOUND")
+    error_of(reserve(staff, isbn, member=Member(pk=47110815)), 404, "MEMBER_NOT_FOUND")
+    error_of(reserve(staff, isbn, book=BookFactory.build(pk=47110815), member=MemberFactory()), 404, "BOOK_NOT_FOUND")
     assert live_at(libraries[0], book_id) == []
     assert not PartnerReservation.objects.exists()
 
